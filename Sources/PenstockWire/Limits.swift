@@ -1,0 +1,63 @@
+/// The bounds of the protocol, named once for server, client and documentation.
+///
+/// The server sends those that a client has to respect in its ``Welcome``; a
+/// client uses the received ones, so that a later server may move them.
+package enum Limits {
+    /// Bytes of a whole frame, its length field included: 2 MiB.
+    package static let frameBytesMax = 2 * 1024 * 1024
+    /// Bytes of one job's data, or of one result: 1 MiB.
+    package static let payloadBytesMax = 1024 * 1024
+    /// Bytes of a queue name in UTF-8; at least one, and no `:`.
+    package static let queueNameBytesMax = 128
+    /// Bytes of a job name, a flow name, a worker name or a client name in UTF-8.
+    package static let nameBytesMax = 255
+    /// Bytes of a custom id in UTF-8; at least one, no `:`, not only digits.
+    package static let customIDBytesMax = 255
+    /// Bytes of a failure's message in UTF-8. A longer one is refused, not cut: the SDK cuts before it sends.
+    package static let failureMessageBytesMax = 4096
+    /// Bytes of a failure's details (a stack trace, say).
+    package static let failureDetailsBytesMax = 16 * 1024
+    /// Jobs of one add, over all its flows.
+    package static let jobsPerAddMax = 10_000
+    /// Flows and single jobs of one add.
+    package static let itemsPerAddMax = jobsPerAddMax
+    /// Dependencies that one node can name in one add.
+    package static let dependenciesPerNodeMax = jobsPerAddMax
+    /// Queues that one add or one subscription can name.
+    package static let queuesPerMessageMax = 1024
+    /// Completions or failures in one frame.
+    package static let completionsPerFrameMax = 4096
+    /// Frames with durable commands that a session may have unanswered.
+    package static let framesInFlightMax = 1024
+    /// Bytes of ADD frames that a session may have unanswered: the add window.
+    package static let addWindowBytes = 4 * 1024 * 1024
+    /// Rows of one page of a reply.
+    package static let pageRowsMax = 1000
+    /// Bytes of one page of a reply, above which it ends early.
+    package static let pageBytesMax = 1024 * 1024
+    /// Job credits that one subscription can hold.
+    package static let creditJobsMax = 65_536
+    /// Byte credits that one subscription can hold: 64 MiB.
+    package static let creditBytesMax = 64 * 1024 * 1024
+    /// Subscriptions of one connection.
+    package static let streamsPerConnectionMax = 256
+    /// Priority of the least urgent job.
+    package static let priorityMax: UInt32 = (1 << 21) - 1
+    /// Attempts that a job can be given.
+    package static let attemptsMax: UInt16 = 65_535
+    /// Longest delay or backoff, in milliseconds: ten years.
+    package static let delayMillisecondsMax: UInt64 = 10 * 365 * 86_400_000
+    /// Shortest and longest lease, in milliseconds.
+    package static let lockDurationMillisecondsMin: UInt32 = 1000
+    package static let lockDurationMillisecondsMax: UInt32 = 24 * 3_600_000
+    /// Lease where the subscription names none.
+    package static let lockDurationMillisecondsDefault: UInt32 = 30_000
+    /// Longest interval between two heartbeats, in milliseconds.
+    package static let heartbeatMillisecondsMax: UInt32 = 10_000
+    /// Bytes of the first frame of a connection, before the server knows who it is.
+    package static let helloBytesMax = 1024
+    /// Longest time that a WAIT may ask for, in milliseconds.
+    package static let waitMillisecondsMax: UInt32 = 24 * 3_600_000
+    /// Tokens in one HOLD or RELEASE frame.
+    package static let tokensPerFrameMax = 100_000
+}

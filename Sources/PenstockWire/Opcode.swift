@@ -1,0 +1,62 @@
+/// The number of a message; a reply has its request's, with ``FrameFlags/reply`` set.
+package enum Opcode: UInt8, Sendable, CaseIterable {
+    // Connection and session.
+    case hello = 0x01
+    case heartbeat = 0x02
+    case hold = 0x03
+    case goodbye = 0x04
+
+    // Durable commands: numbered by the session, answered by APPLIED.
+    case add = 0x10
+    case complete = 0x11
+    case fail = 0x12
+
+    // Lease side.
+    case release = 0x13
+    case subscribe = 0x20
+    case credit = 0x21
+    case unsubscribe = 0x22
+
+    // Sent by the server unasked.
+    case deliver = 0x30
+    case revoked = 0x31
+    case applied = 0x32
+
+    // Reads.
+    case getJob = 0x40
+    case getDependencies = 0x41
+    case countDependencies = 0x42
+    case getDependents = 0x43
+    case getFlow = 0x44
+    case getFlowNodes = 0x45
+    case getFlowEdges = 0x46
+    case wait = 0x47
+    case getQueue = 0x48
+    case getServer = 0x49
+
+    /// True for the commands that carry a sequence number and change what is stored.
+    package var isDurable: Bool {
+        switch self {
+        case .add, .complete, .fail: true
+        default: false
+        }
+    }
+}
+
+/// The bits of a frame's flags field.
+package struct FrameFlags: OptionSet, Sendable, Equatable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// This frame answers the request with the same opcode and correlation id.
+    package static let reply = FrameFlags(rawValue: 1 << 0)
+    /// The status field holds an ``ErrorCode``, and the body is an ``ErrorBody``.
+    package static let error = FrameFlags(rawValue: 1 << 1)
+    /// Further frames with the same correlation id belong to this one.
+    package static let more = FrameFlags(rawValue: 1 << 2)
+    /// The sender wants no reply unless it is an error.
+    package static let quiet = FrameFlags(rawValue: 1 << 3)
+
+    /// Every bit that has a meaning; any other makes the header a bad one.
+    package static let known: FrameFlags = [.reply, .error, .more, .quiet]
+}

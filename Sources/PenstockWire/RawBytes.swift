@@ -36,7 +36,7 @@ extension String {
     /// Calls `body` with the text's UTF-8 bytes, without copying them where the text is stored so.
     package func withUTF8Span<Result>(_ body: (RawSpan) -> Result) -> Result {
         var copy = self
-        return unsafe copy.withUTF8 { buffer in
+        return copy.withUTF8 { buffer in
             unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(buffer)))
         }
     }
@@ -46,7 +46,9 @@ extension WireWriter {
     /// Writes an integer at an offset that `reserve` has made room for.
     @inline(__always)
     static func store<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ value: Value, in storage: inout [UInt8], at offset: Int
+        _ value: Value,
+        in storage: inout [UInt8],
+        at offset: Int
     ) {
         precondition(offset >= 0 && offset + MemoryLayout<Value>.size <= storage.count)
         unsafe storage.withUnsafeMutableBytes { buffer in

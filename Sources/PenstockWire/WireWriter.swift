@@ -118,3 +118,9 @@ package struct WireWriter: Sendable {
         count = start
     }
 }
+
+extension WireWriter {
+    package mutating func patch(_ value: UInt8, at offset: Int) {
+        WireWriter.store(value, in: &storage, at: offset)
+    }
+}

@@ -1,0 +1,155 @@
+/// What became of a durable command, or of a run of neighbours that all went well and have nothing to tell.
+///
+///     u64 sequence | u32 count | u32 index | u16 status | bytes32 body
+///
+/// `count` commands from `sequence` on have this outcome; they stand in the
+/// batch at `index` and the places after it. The body is empty but for an add
+/// (``AddOutcome``) and an error (``ErrorBody``); those have a count of 1.
+package struct Outcome: Equatable, Sendable {
+    package static let byteCountMin = 22
+    package var sequence: UInt64
+    package var count: UInt32
+    package var index: UInt32
+    package var status: UInt16
+    package var body: [UInt8]
+
+    package init(sequence: UInt64, count: UInt32, index: UInt32, status: UInt16, body: [UInt8]) {
+        self.sequence = sequence
+        self.count = count
+        self.index = index
+        self.status = status
+        self.body = body
+    }
+}
+
+/// The outcomes of one session's commands in one commit; also sent on resume for those not yet confirmed.
+///
+///     u64 commit | u32 count | count x Outcome
+package struct Applied: WireMessage {
+    package static let opcode = Opcode.applied
+    package static let isReply = false
+    package var commit: UInt64
+    package var outcomes: [Outcome]
+
+    package init(commit: UInt64, outcomes: [Outcome]) {
+        self.commit = commit
+        self.outcomes = outcomes
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u64(commit)
+        writer.u32(UInt32(outcomes.count))
+        for outcome in outcomes {
+            writer.u64(outcome.sequence)
+            writer.u32(outcome.count)
+            writer.u32(outcome.index)
+            writer.u16(outcome.status)
+            writer.bytes32(outcome.body)
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        commit = try reader.u64()
+        let count = try reader.count32(bytesEach: Outcome.byteCountMin)
+        outcomes = []
+        outcomes.reserveCapacity(count)
+        for _ in 0..<count {
+            let sequence = try reader.u64()
+            let run = try reader.u32()
+            let index = try reader.u32()
+            let status = try reader.u16()
+            outcomes.append(
+                Outcome(sequence: sequence, count: run, index: index, status: status, body: try reader.array32())
+            )
+        }
+    }
+}
+
+/// The ids that an add was given, in the order of the request.
+///
+///     u16 count | count x (u64 flow | u64 first | u32 nodes | u32 existing | existing x (u32 node | u64 job))
+///
+/// New nodes of an item have the ids `first`, `first + 1` ... in order; the
+/// nodes listed as existing (their custom id was taken) use up none of them.
+package struct AddOutcome: Equatable, Sendable {
+    package struct Existing: Equatable, Sendable {
+        /// The node's index in its item.
+        package var node: UInt32
+        package var job: JobID
+        package init(node: UInt32, job: JobID) {
+            self.node = node
+            self.job = job
+        }
+    }
+
+    package struct Item: Equatable, Sendable {
+        /// ``FlowID/none`` for a job that was added alone.
+        package var flow: FlowID
+        package var first: JobID
+        package var nodes: UInt32
+        package var existing: [Existing]
+
+        package init(flow: FlowID, first: JobID, nodes: UInt32, existing: [Existing] = []) {
+            self.flow = flow
+            self.first = first
+            self.nodes = nodes
+            self.existing = existing
+        }
+
+        /// The id of every node, in order.
+        package var jobIDs: [JobID] {
+            var ids: [JobID] = []
+            ids.reserveCapacity(Int(nodes))
+            var next = first.rawValue
+            var rest = existing[...]
+            for node in 0..<nodes {
+                if let taken = rest.first, taken.node == node {
+                    ids.append(taken.job)
+                    rest.removeFirst()
+                } else {
+                    ids.append(JobID(next))
+                    next += 1
+                }
+            }
+            return ids
+        }
+    }
+
+    package var items: [Item]
+
+    package init(items: [Item]) { self.items = items }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u16(UInt16(items.count))
+        for item in items {
+            writer.flowID(item.flow)
+            writer.jobID(item.first)
+            writer.u32(item.nodes)
+            writer.u32(UInt32(item.existing.count))
+            for existing in item.existing {
+                writer.u32(existing.node)
+                writer.jobID(existing.job)
+            }
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        let count = try reader.count16(bytesEach: 24)
+        items = []
+        items.reserveCapacity(count)
+        for _ in 0..<count {
+            let flow = try reader.flowID()
+            let first = try reader.jobID()
+            let nodes = try reader.u32()
+            guard nodes <= Limits.jobsPerAddMax else {
+                throw WireError(.malformed, "\(nodes) nodes in one item of an add's outcome.")
+            }
+            var existing: [Existing] = []
+            for _ in 0..<(try reader.count32(bytesEach: 12)) {
+                let node = try reader.u32()
+                existing.append(Existing(node: node, job: try reader.jobID()))
+            }
+            items.append(Item(flow: flow, first: first, nodes: nodes, existing: existing))
+        }
+    }
+}

@@ -1,0 +1,479 @@
+/// A job by the server's id, or by its queue and custom id.
+///
+///     u8 0 | u64 id     or     u8 1 | str8 queue | str8 customID
+package enum JobReference: Equatable, Sendable {
+    case id(JobID)
+    case custom(queue: String, id: String)
+
+    package func encode(into writer: inout WireWriter) {
+        switch self {
+        case .id(let id):
+            writer.u8(0)
+            writer.jobID(id)
+        case .custom(let queue, let id):
+            writer.u8(1)
+            writer.string8(queue)
+            writer.string8(id)
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        let kind = try reader.u8()
+        switch kind {
+        case 0: self = .id(try reader.jobID())
+        case 1:
+            let queue = try reader.string8("queue name")
+            self = .custom(queue: queue, id: try reader.string8("custom id"))
+        default: throw WireError(.invalidRequest, "\(kind) is no way to name a job; 0 (id) and 1 (custom id) are.")
+        }
+    }
+}
+
+/// Asks for everything stored of a job; answered by ``JobView``.
+package struct GetJob: WireMessage {
+    package static let opcode = Opcode.getJob
+    package static let isReply = false
+    package var job: JobReference
+
+    package init(job: JobReference) { self.job = job }
+    package func encode(into writer: inout WireWriter) { job.encode(into: &writer) }
+    package init(from reader: inout WireReader) throws(WireError) { job = try JobReference(from: &reader) }
+}
+
+/// What a job's last attempt left: nothing yet, a result, or a failure.
+///
+///     u8 0     or     u8 1 | u8 contentType | bytes32 result     or     u8 2 | str16 message | bytes32 details
+package enum JobOutcome: Equatable, Sendable {
+    case none
+    case result(ContentType, [UInt8])
+    case failure(message: String, details: [UInt8])
+
+    package static let byteCountMin = 1
+
+    package func encode(into writer: inout WireWriter) {
+        switch self {
+        case .none: writer.u8(0)
+        case .result(let contentType, let bytes):
+            writer.u8(1)
+            writer.u8(contentType.rawValue)
+            writer.bytes32(bytes)
+        case .failure(let message, let details):
+            writer.u8(2)
+            writer.string16(message)
+            writer.bytes32(details)
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        switch try reader.u8() {
+        case 0: self = .none
+        case 1:
+            let contentType = ContentType(rawValue: try reader.u8())
+            self = .result(contentType, try reader.array32())
+        case 2:
+            let message = try reader.string16("failure message")
+            self = .failure(message: message, details: try reader.array32())
+        case let kind: throw WireError(.malformed, "\(kind) is no kind of outcome.")
+        }
+    }
+}
+
+/// How many dependencies of a job are in each kind.
+///
+///     u32 unprocessed | u32 processed | u32 ignored | u32 failed
+package struct DependencyCounts: Equatable, Sendable {
+    package var unprocessed: UInt32
+    package var processed: UInt32
+    package var ignored: UInt32
+    package var failed: UInt32
+
+    package init(unprocessed: UInt32 = 0, processed: UInt32 = 0, ignored: UInt32 = 0, failed: UInt32 = 0) {
+        self.unprocessed = unprocessed
+        self.processed = processed
+        self.ignored = ignored
+        self.failed = failed
+    }
+
+    package var total: UInt32 { unprocessed + processed + ignored + failed }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u32(unprocessed)
+        writer.u32(processed)
+        writer.u32(ignored)
+        writer.u32(failed)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        unprocessed = try reader.u32()
+        processed = try reader.u32()
+        ignored = try reader.u32()
+        failed = try reader.u32()
+    }
+}
+
+/// Everything stored of a job, exact at the commit that it names.
+///
+///     u64 commit | u64 id | str8 queue | str8 name | str8 customID | u64 flow
+///     u8 state | u8 cause | u8 flags (1 lifo) | u8 contentType | u32 priority
+///     u16 attempts | u16 attemptsMade | u32 attemptsStarted | u32 stalledCount | u16 maxStalledCount
+///     u8 onFailure | u8 backoffKind | u64 backoffDelay | u64 backoffMaximum | u16 jitter | u64 delay
+///     u64 createdAt | u64 startedAt | u64 finishedAt | u64 dueIn
+///     DependencyCounts | u32 dependents | u64 failedDependency | bytes32 data | JobOutcome
+package struct JobView: WireMessage {
+    package static let opcode = Opcode.getJob
+    package static let isReply = true
+
+    package var commit: UInt64 = 0
+    package var id = JobID.none
+    package var queue = ""
+    package var name = ""
+    /// Empty where it has none.
+    package var customID = ""
+    package var flow = FlowID.none
+    package var state = JobState.waiting
+    package var cause = FailureCause.none
+    package var contentType = ContentType.none
+    package var options = NodeOptions.default
+    package var attemptsMade: UInt16 = 0
+    package var attemptsStarted: UInt32 = 0
+    package var stalledCount: UInt32 = 0
+    /// Wall times in milliseconds since 1970; 0 where it has not happened.
+    package var createdAt: UInt64 = 0
+    package var startedAt: UInt64 = 0
+    package var finishedAt: UInt64 = 0
+    /// Milliseconds until a delayed job is due; 0 for any other.
+    package var dueIn: UInt64 = 0
+    package var dependencies = DependencyCounts()
+    package var dependents: UInt32 = 0
+    /// The first dependency whose failure failed this job.
+    package var failedDependency = JobID.none
+    package var data: [UInt8] = []
+    package var outcome = JobOutcome.none
+
+    package init() {}
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u64(commit)
+        writer.jobID(id)
+        writer.string8(queue)
+        writer.string8(name)
+        writer.string8(customID)
+        writer.flowID(flow)
+        writer.u8(state.rawValue)
+        writer.u8(cause.rawValue)
+        writer.u8(options.lifo ? 1 : 0)
+        writer.u8(contentType.rawValue)
+        writer.u32(options.priority)
+        writer.u16(options.attempts)
+        writer.u16(attemptsMade)
+        writer.u32(attemptsStarted)
+        writer.u32(stalledCount)
+        writer.u16(options.maxStalledCount)
+        writer.u8(options.onFailure.rawValue)
+        writer.u8(options.backoff.kind.rawValue)
+        writer.u64(options.backoff.delay)
+        writer.u64(options.backoff.maximum)
+        writer.u16(options.backoff.jitter)
+        writer.u64(options.delay)
+        writer.u64(createdAt)
+        writer.u64(startedAt)
+        writer.u64(finishedAt)
+        writer.u64(dueIn)
+        dependencies.encode(into: &writer)
+        writer.u32(dependents)
+        writer.jobID(failedDependency)
+        writer.bytes32(data)
+        outcome.encode(into: &writer)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        commit = try reader.u64()
+        id = try reader.jobID()
+        queue = try reader.string8("queue name")
+        name = try reader.string8("job name")
+        customID = try reader.string8("custom id")
+        flow = try reader.flowID()
+        state = try reader.value(JobState.self, "job state")
+        cause = try reader.value(FailureCause.self, "failure cause")
+        options.lifo = try reader.u8() & 1 != 0
+        contentType = ContentType(rawValue: try reader.u8())
+        options.priority = try reader.u32()
+        options.attempts = try reader.u16()
+        attemptsMade = try reader.u16()
+        attemptsStarted = try reader.u32()
+        stalledCount = try reader.u32()
+        options.maxStalledCount = try reader.u16()
+        options.onFailure = try reader.value(FailurePolicy.self, "failure policy")
+        options.backoff.kind = try reader.value(BackoffKind.self, "kind of backoff")
+        options.backoff.delay = try reader.u64()
+        options.backoff.maximum = try reader.u64()
+        options.backoff.jitter = try reader.u16()
+        options.delay = try reader.u64()
+        createdAt = try reader.u64()
+        startedAt = try reader.u64()
+        finishedAt = try reader.u64()
+        dueIn = try reader.u64()
+        dependencies = try DependencyCounts(from: &reader)
+        dependents = try reader.u32()
+        failedDependency = try reader.jobID()
+        data = try reader.array32()
+        outcome = try JobOutcome(from: &reader)
+    }
+}
+
+/// Asks for pages of a job's dependencies, by kind.
+///
+///     u64 job | u8 count | count x (u8 kind | u64 cursor | u32 rows)
+package struct GetDependencies: WireMessage {
+    package static let opcode = Opcode.getDependencies
+    package static let isReply = false
+
+    package struct Page: Equatable, Sendable {
+        package var kind: DependencyKind
+        /// 0 for the first page, then what the last one said.
+        package var cursor: UInt64
+        /// At most 1,000; 0 for the most.
+        package var rows: UInt32
+
+        package init(kind: DependencyKind, cursor: UInt64 = 0, rows: UInt32 = 0) {
+            self.kind = kind
+            self.cursor = cursor
+            self.rows = rows
+        }
+    }
+
+    package var job: JobID
+    package var pages: [Page]
+
+    package init(job: JobID, pages: [Page]) {
+        self.job = job
+        self.pages = pages
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.jobID(job)
+        writer.u8(UInt8(pages.count))
+        for page in pages {
+            writer.u8(page.kind.rawValue)
+            writer.u64(page.cursor)
+            writer.u32(page.rows)
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        job = try reader.jobID()
+        pages = []
+        for _ in 0..<Int(try reader.u8()) {
+            let kind = try reader.value(DependencyKind.self, "kind of dependency; 0 to 3 are")
+            let cursor = try reader.u64()
+            pages.append(Page(kind: kind, cursor: cursor, rows: try reader.u32()))
+        }
+        guard !pages.isEmpty, pages.count <= DependencyKind.allCases.count else {
+            throw WireError(.invalidRequest, "\(pages.count) pages of dependencies asked for; 1 to 4 are allowed.")
+        }
+    }
+}
+
+/// The answer to ``GetDependencies``: a page for each kind asked for, in that order.
+///
+///     u64 commit | u8 count | count x ( u8 kind | u64 next | u32 rows
+///         | rows x (u32 position | u64 job | str8 queue | str8 name | JobOutcome) )
+package struct DependencyPages: WireMessage {
+    package static let opcode = Opcode.getDependencies
+    package static let isReply = true
+
+    package struct Row: Equatable, Sendable {
+        /// The edge's position among the dependent's edges: a row's place in the order.
+        package var position: UInt32
+        package var job: JobID
+        package var queue: String
+        package var name: String
+        /// The result of a processed one, the failure of an ignored or failed one.
+        package var outcome: JobOutcome
+
+        package init(position: UInt32, job: JobID, queue: String, name: String, outcome: JobOutcome) {
+            self.position = position
+            self.job = job
+            self.queue = queue
+            self.name = name
+            self.outcome = outcome
+        }
+    }
+
+    package struct Page: Equatable, Sendable {
+        package var kind: DependencyKind
+        /// The cursor of the next page; 0 where this was the last.
+        package var next: UInt64
+        package var rows: [Row]
+
+        package init(kind: DependencyKind, next: UInt64, rows: [Row]) {
+            self.kind = kind
+            self.next = next
+            self.rows = rows
+        }
+    }
+
+    package var commit: UInt64
+    package var pages: [Page]
+
+    package init(commit: UInt64, pages: [Page]) {
+        self.commit = commit
+        self.pages = pages
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u64(commit)
+        writer.u8(UInt8(pages.count))
+        for page in pages {
+            writer.u8(page.kind.rawValue)
+            writer.u64(page.next)
+            writer.u32(UInt32(page.rows.count))
+            for row in page.rows {
+                writer.u32(row.position)
+                writer.jobID(row.job)
+                writer.string8(row.queue)
+                writer.string8(row.name)
+                row.outcome.encode(into: &writer)
+            }
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        commit = try reader.u64()
+        pages = []
+        for _ in 0..<Int(try reader.u8()) {
+            let kind = try reader.value(DependencyKind.self, "kind of dependency")
+            let next = try reader.u64()
+            var rows: [Row] = []
+            for _ in 0..<(try reader.count32(bytesEach: 15)) {
+                let position = try reader.u32()
+                let job = try reader.jobID()
+                let queue = try reader.string8("queue name")
+                let name = try reader.string8("job name")
+                rows.append(
+                    Row(position: position, job: job, queue: queue, name: name, outcome: try JobOutcome(from: &reader))
+                )
+            }
+            pages.append(Page(kind: kind, next: next, rows: rows))
+        }
+    }
+}
+
+/// Asks how many dependencies of a job are in each kind; answered by ``DependencyTotals``.
+///
+///     u64 job
+package struct CountDependencies: WireMessage {
+    package static let opcode = Opcode.countDependencies
+    package static let isReply = false
+    package var job: JobID
+
+    package init(job: JobID) { self.job = job }
+    package func encode(into writer: inout WireWriter) { writer.jobID(job) }
+    package init(from reader: inout WireReader) throws(WireError) { job = try reader.jobID() }
+}
+
+/// The answer to ``CountDependencies``.
+///
+///     u64 commit | DependencyCounts
+package struct DependencyTotals: WireMessage {
+    package static let opcode = Opcode.countDependencies
+    package static let isReply = true
+    package var commit: UInt64
+    package var counts: DependencyCounts
+
+    package init(commit: UInt64, counts: DependencyCounts) {
+        self.commit = commit
+        self.counts = counts
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u64(commit)
+        counts.encode(into: &writer)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        commit = try reader.u64()
+        counts = try DependencyCounts(from: &reader)
+    }
+}
+
+/// Asks for the jobs that depend on a job: its parents.
+///
+///     u64 job | u64 cursor | u32 rows
+package struct GetDependents: WireMessage {
+    package static let opcode = Opcode.getDependents
+    package static let isReply = false
+    package var job: JobID
+    package var cursor: UInt64
+    package var rows: UInt32
+
+    package init(job: JobID, cursor: UInt64 = 0, rows: UInt32 = 0) {
+        self.job = job
+        self.cursor = cursor
+        self.rows = rows
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.jobID(job)
+        writer.u64(cursor)
+        writer.u32(rows)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        job = try reader.jobID()
+        cursor = try reader.u64()
+        rows = try reader.u32()
+    }
+}
+
+/// The answer to ``GetDependents``, ordered by id.
+///
+///     u64 commit | u64 next | u32 rows | rows x (u64 job | str8 queue | str8 name)
+package struct DependentPage: WireMessage {
+    package static let opcode = Opcode.getDependents
+    package static let isReply = true
+
+    package struct Row: Equatable, Sendable {
+        package var job: JobID
+        package var queue: String
+        package var name: String
+
+        package init(job: JobID, queue: String, name: String) {
+            self.job = job
+            self.queue = queue
+            self.name = name
+        }
+    }
+
+    package var commit: UInt64
+    package var next: UInt64
+    package var rows: [Row]
+
+    package init(commit: UInt64, next: UInt64, rows: [Row]) {
+        self.commit = commit
+        self.next = next
+        self.rows = rows
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u64(commit)
+        writer.u64(next)
+        writer.u32(UInt32(rows.count))
+        for row in rows {
+            writer.jobID(row.job)
+            writer.string8(row.queue)
+            writer.string8(row.name)
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        commit = try reader.u64()
+        next = try reader.u64()
+        rows = []
+        for _ in 0..<(try reader.count32(bytesEach: 10)) {
+            let job = try reader.jobID()
+            let queue = try reader.string8("queue name")
+            rows.append(Row(job: job, queue: queue, name: try reader.string8("job name")))
+        }
+    }
+}

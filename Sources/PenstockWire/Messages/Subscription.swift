@@ -1,0 +1,255 @@
+/// A wish for jobs of one or more queues, with one pool of credits. The header's stream names it.
+///
+///     u16 count | count x str8 queue | u32 jobs | u32 bytes | u32 lockDuration | str8 worker | u8 0 (options)
+package struct Subscribe: WireMessage {
+    package static let opcode = Opcode.subscribe
+    package static let isReply = false
+    package var queues: [String]
+    /// Jobs that may be held at once: a delivery takes one, its end gives it back.
+    package var creditJobs: UInt32
+    /// Bytes of data that may be held at once. A delivery is made while any are left, so the last may go beyond.
+    package var creditBytes: UInt32
+    /// Milliseconds; 0 is the default of 30,000.
+    package var lockDuration: UInt32
+    /// The worker's name, kept with what it does.
+    package var worker: String
+
+    package init(
+        queues: [String],
+        creditJobs: UInt32,
+        creditBytes: UInt32 = UInt32(Limits.creditBytesMax),
+        lockDuration: UInt32 = 0,
+        worker: String = ""
+    ) {
+        self.queues = queues
+        self.creditJobs = creditJobs
+        self.creditBytes = creditBytes
+        self.lockDuration = lockDuration
+        self.worker = worker
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u16(UInt16(queues.count))
+        for queue in queues { writer.string8(queue) }
+        writer.u32(creditJobs)
+        writer.u32(creditBytes)
+        writer.u32(lockDuration)
+        writer.string8(worker)
+        writer.u8(0)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        let count = try reader.count16(bytesEach: 1)
+        queues = []
+        for _ in 0..<count { queues.append(try reader.string8("queue name")) }
+        creditJobs = try reader.u32()
+        creditBytes = try reader.u32()
+        lockDuration = try reader.u32()
+        worker = try reader.string8("worker name")
+        try reader.skipOptions()
+    }
+}
+
+/// The server's answer to ``Subscribe``.
+///
+///     u32 heartbeat (milliseconds, from now on)
+package struct Subscribed: WireMessage {
+    package static let opcode = Opcode.subscribe
+    package static let isReply = true
+    package var heartbeat: UInt32
+
+    package init(heartbeat: UInt32) { self.heartbeat = heartbeat }
+    package func encode(into writer: inout WireWriter) { writer.u32(heartbeat) }
+    package init(from reader: inout WireReader) throws(WireError) { heartbeat = try reader.u32() }
+}
+
+/// More credits for the header's stream. It has no reply.
+///
+///     u32 jobs | u32 bytes
+package struct Credit: WireMessage {
+    package static let opcode = Opcode.credit
+    package static let isReply = false
+    package var jobs: UInt32
+    package var bytes: UInt32
+
+    package init(jobs: UInt32, bytes: UInt32) {
+        self.jobs = jobs
+        self.bytes = bytes
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u32(jobs)
+        writer.u32(bytes)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        jobs = try reader.u32()
+        bytes = try reader.u32()
+    }
+}
+
+/// The end of the header's stream: no more deliveries; leases already given stay.
+///
+/// No body.
+package struct Unsubscribe: WireMessage {
+    package static let opcode = Opcode.unsubscribe
+    package static let isReply = false
+    package init() {}
+    package func encode(into writer: inout WireWriter) {}
+    package init(from reader: inout WireReader) throws(WireError) {}
+}
+
+/// The server's answer to ``Unsubscribe``; no DELIVER of the stream follows it.
+///
+/// No body.
+package struct Unsubscribed: WireMessage {
+    package static let opcode = Opcode.unsubscribe
+    package static let isReply = true
+    package init() {}
+    package func encode(into writer: inout WireWriter) {}
+    package init(from reader: inout WireReader) throws(WireError) {}
+}
+
+/// One leased job, as its worker gets it.
+///
+///     u32 slot | u64 token | u64 job | u64 flow | u16 queue | u16 attempts | u16 attemptsMade | u8 flags (1 has dependencies)
+///     u8 contentType | u32 attemptsStarted | u32 stalledCount | u32 priority | u64 createdAt | str8 name | bytes32 data
+package struct Delivery: Equatable, Sendable {
+    package static let byteCountMin = 63
+    package static let hasDependenciesFlag: UInt8 = 1
+
+    /// The lease's place in the server's table: echoed with the token.
+    package var slot: UInt32
+    package var token: LeaseToken
+    package var job: JobID
+    package var flow: FlowID
+    /// Index into the subscription's queues.
+    package var queue: UInt16
+    package var attempts: UInt16
+    package var attemptsMade: UInt16
+    package var hasDependencies: Bool
+    package var contentType: ContentType
+    /// Counts this lease.
+    package var attemptsStarted: UInt32
+    package var stalledCount: UInt32
+    package var priority: UInt32
+    /// Wall time of the add, milliseconds since 1970.
+    package var createdAt: UInt64
+    package var name: String
+    package var data: [UInt8]
+
+    package init(
+        slot: UInt32,
+        token: LeaseToken,
+        job: JobID,
+        flow: FlowID,
+        queue: UInt16,
+        attempts: UInt16,
+        attemptsMade: UInt16,
+        hasDependencies: Bool,
+        contentType: ContentType,
+        attemptsStarted: UInt32,
+        stalledCount: UInt32,
+        priority: UInt32,
+        createdAt: UInt64,
+        name: String,
+        data: [UInt8]
+    ) {
+        self.slot = slot
+        self.token = token
+        self.job = job
+        self.flow = flow
+        self.queue = queue
+        self.attempts = attempts
+        self.attemptsMade = attemptsMade
+        self.hasDependencies = hasDependencies
+        self.contentType = contentType
+        self.attemptsStarted = attemptsStarted
+        self.stalledCount = stalledCount
+        self.priority = priority
+        self.createdAt = createdAt
+        self.name = name
+        self.data = data
+    }
+}
+
+/// Leased jobs, pushed to the header's stream.
+///
+///     u16 count | count x Delivery
+package struct Deliver: WireMessage {
+    package static let opcode = Opcode.deliver
+    package static let isReply = false
+    package var deliveries: [Delivery]
+
+    package init(deliveries: [Delivery]) { self.deliveries = deliveries }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u16(UInt16(deliveries.count))
+        for delivery in deliveries {
+            writer.u32(delivery.slot)
+            writer.token(delivery.token)
+            writer.jobID(delivery.job)
+            writer.flowID(delivery.flow)
+            writer.u16(delivery.queue)
+            writer.u16(delivery.attempts)
+            writer.u16(delivery.attemptsMade)
+            writer.u8(delivery.hasDependencies ? Delivery.hasDependenciesFlag : 0)
+            writer.u8(delivery.contentType.rawValue)
+            writer.u32(delivery.attemptsStarted)
+            writer.u32(delivery.stalledCount)
+            writer.u32(delivery.priority)
+            writer.u64(delivery.createdAt)
+            writer.string8(delivery.name)
+            writer.bytes32(delivery.data)
+        }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        let count = try reader.count16(bytesEach: Delivery.byteCountMin)
+        deliveries = []
+        deliveries.reserveCapacity(count)
+        for _ in 0..<count { deliveries.append(try Delivery(from: &reader)) }
+    }
+}
+
+extension Delivery {
+    package init(from reader: inout WireReader) throws(WireError) {
+        slot = try reader.u32()
+        token = try reader.token()
+        job = try reader.jobID()
+        flow = try reader.flowID()
+        queue = try reader.u16()
+        attempts = try reader.u16()
+        attemptsMade = try reader.u16()
+        hasDependencies = try reader.u8() & Delivery.hasDependenciesFlag != 0
+        contentType = ContentType(rawValue: try reader.u8())
+        attemptsStarted = try reader.u32()
+        stalledCount = try reader.u32()
+        priority = try reader.u32()
+        createdAt = try reader.u64()
+        name = try reader.string8("job name")
+        data = try reader.array32()
+    }
+}
+
+extension WireReader {
+    /// Options of a later version: a tag with the top bit set must be understood, any other is skipped.
+    ///
+    ///     u8 count | count x (u16 tag | u16 length | bytes)
+    package mutating func skipOptions() throws(WireError) {
+        for _ in 0..<Int(try u8()) {
+            let tag = try u16()
+            _ = try range16()
+            if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
+        }
+    }
+}
+
+extension WireError {
+    package static func unknownOption(_ tag: UInt16) -> WireError {
+        WireError(
+            .unknownOption,
+            "Option \(tag & ~OptionTag.mustUnderstand) is not known to this version, and must be."
+        )
+    }
+}

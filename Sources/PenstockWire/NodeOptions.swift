@@ -1,0 +1,61 @@
+/// The numbers of a node's options. The top bit of the tag as sent says *must understand*.
+///
+/// An option at its default is not sent. Every option of version 1 is sent with
+/// the bit, so that no server ever ignores one that a user gave.
+package enum OptionTag {
+    package static let mustUnderstand: UInt16 = 0x8000
+
+    package static let priority: UInt16 = 1
+    package static let delay: UInt16 = 2
+    package static let attempts: UInt16 = 3
+    package static let backoff: UInt16 = 4
+    package static let lifo: UInt16 = 5
+    package static let customID: UInt16 = 6
+    package static let rejectExisting: UInt16 = 7
+    package static let onFailure: UInt16 = 8
+    package static let maxStalledCount: UInt16 = 9
+}
+
+/// A job's options, checked, in a fixed size.
+package struct NodeOptions: Equatable, Sendable {
+    /// 0 is the most urgent.
+    package var priority: UInt32 = 0
+    /// Milliseconds from the add, or from the release where the job has dependencies.
+    package var delay: UInt64 = 0
+    package var attempts: UInt16 = 1
+    package var backoff = Backoff.none
+    /// True: placed before the jobs of its priority that are there already.
+    package var lifo = false
+    /// True: an add of a custom id that exists is refused, instead of returning the stored job.
+    package var rejectExisting = false
+    /// What dependents do if this job fails for good; an edge's own policy wins.
+    package var onFailure = FailurePolicy.failParent
+    /// Stalls that are forgiven.
+    package var maxStalledCount: UInt16 = 1
+
+    package static let `default` = NodeOptions()
+
+    package init() {}
+
+    /// The first option that is out of its range.
+    package func validate() throws(WireError) {
+        if priority > Limits.priorityMax {
+            throw WireError(.invalidOption, "A priority of \(priority); 0 to \(Limits.priorityMax) are allowed.")
+        }
+        if delay > Limits.delayMillisecondsMax {
+            throw WireError(
+                .invalidOption,
+                "A delay of \(delay) ms; at most \(Limits.delayMillisecondsMax) is allowed."
+            )
+        }
+        if attempts == 0 {
+            throw WireError(.invalidOption, "0 attempts; 1 to \(Limits.attemptsMax) are allowed.")
+        }
+        if backoff.delay > Limits.delayMillisecondsMax || backoff.maximum > Limits.delayMillisecondsMax {
+            throw WireError(.invalidOption, "A backoff above \(Limits.delayMillisecondsMax) ms, which is the most.")
+        }
+        if backoff.jitter > 1000 {
+            throw WireError(.invalidOption, "A jitter of \(backoff.jitter) per mille; 0 to 1000 are allowed.")
+        }
+    }
+}

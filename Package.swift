@@ -17,5 +17,6 @@ let package = Package(
     name: "penstock",
     targets: [
         .target(name: "PenstockWire", swiftSettings: settings),
+        .target(name: "PenstockEngine", dependencies: ["PenstockWire"], swiftSettings: settings),
     ]
 )

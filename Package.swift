@@ -16,7 +16,21 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "penstock",
     targets: [
+        .systemLibrary(name: "CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .target(name: "UV", dependencies: ["CLibUV"], swiftSettings: settings),
+        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "PenstockWire", swiftSettings: settings),
-        .target(name: "PenstockEngine", dependencies: ["PenstockWire"], swiftSettings: settings),
+        .target(name: "PenstockEngine", dependencies: ["LMDB", "PenstockWire"], swiftSettings: settings),
+        .target(name: "CFloors", dependencies: ["CLibUV", "CLMDB"], path: "bench/CFloors"),
+        .target(
+            name: "BenchSupport",
+            dependencies: ["CFloors"],
+            path: "bench/BenchSupport",
+            swiftSettings: settings
+        ),
+        .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
+        .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),
     ]
 )

@@ -91,6 +91,10 @@ package struct WireWriter: Sendable {
         WireWriter.store(value, in: &storage, at: offset)
     }
 
+    package mutating func patch(_ value: UInt64, at offset: Int) {
+        WireWriter.store(value, in: &storage, at: offset)
+    }
+
     package mutating func patch(_ value: UInt16, at offset: Int) {
         WireWriter.store(value, in: &storage, at: offset)
     }

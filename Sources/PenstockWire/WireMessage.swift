@@ -86,3 +86,14 @@ extension WireReader {
         return value
     }
 }
+
+extension WireMessage {
+    /// Appends the message as the reply to a request of another opcode: what a WAIT is answered with.
+    package func encodeFrame(into writer: inout WireWriter, correlation: UInt32, as opcode: UInt8) {
+        var header = FrameHeader(Self.opcode, flags: .reply, correlation: correlation)
+        header.opcode = opcode
+        let start = writer.beginFrame(header)
+        encode(into: &writer)
+        writer.endFrame(start)
+    }
+}

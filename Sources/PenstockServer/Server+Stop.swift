@@ -1,0 +1,38 @@
+import PenstockWire
+
+/// A clean stop: nothing that was taken is lost, nothing new is taken.
+extension Server {
+    /// Begins to stop: what has arrived is made durable and answered, leases are written, then the loop ends.
+    ///
+    /// On the loop's thread. A second call ends the loop at once, which is what a crash would do: nothing
+    /// acknowledged is lost by it.
+    package func stop() {
+        guard case .no = stopping else { return loop.stop() }
+        logger.info("stopping")
+        stopping = .draining(deadline: clock.monotonic + configuration.stopMilliseconds)
+        closeListeners()
+        for connection in connections {
+            guard let connection, connection.state != .closing else { continue }
+            // What is not read now is sent again when the session resumes.
+            connection.stream.stopReading()
+            connection.send(Goodbye())
+        }
+        var slots: [UInt32] = []
+        dispatcher.leases.unwritten(grantedUpTo: .max, into: &slots)
+        for slot in slots { writeLease(slot) }
+    }
+
+    /// Goes on with the stop as far as it is possible now.
+    func stopIfDrained(now: UInt64) {
+        switch stopping {
+        case .no: return
+        case .draining(let deadline):
+            guard commandsInFlight == 0 || now >= deadline else { return }
+            stopping = .flushing(deadline: deadline)
+            for connection in connections { connection?.closeAfterFlush() }
+            if connectionCount == 0 { loop.stop() }
+        case .flushing(let deadline):
+            if connectionCount == 0 || now >= deadline { loop.stop() }
+        }
+    }
+}

@@ -17,5 +17,6 @@ let package = Package(
     name: "penstock",
     targets: [
         .target(name: "PenstockWire", swiftSettings: settings),
+        .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
     ]
 )

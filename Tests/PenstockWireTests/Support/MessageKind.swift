@@ -120,7 +120,8 @@ struct MessageKind: Sendable {
 }
 
 /// What a receiver makes of the bytes of one frame: the message again as bytes, or the error that it is answered with.
-func recode(_ bytes: [UInt8], as message: String, from sender: Vector.Sender, frameBytesMax: Int? = nil) throws(WireError)
+func recode(_ bytes: [UInt8], as message: String, from sender: Vector.Sender, frameBytesMax: Int? = nil)
+    throws(WireError)
     -> [UInt8]
 {
     var splitter = FrameSplitter(frameBytesMax: frameBytesMax ?? Limits.frameBytesMax)

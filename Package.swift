@@ -38,6 +38,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "penstockd",
+            dependencies: [
+                "PenstockServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "CFloors", dependencies: ["CLibUV", "CLMDB"], path: "bench/CFloors"),
         .target(
             name: "BenchSupport",

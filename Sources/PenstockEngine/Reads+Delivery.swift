@@ -32,7 +32,8 @@ extension Reads {
 
     /// Where a job stands: its queue, its turn there, and its flow; nil where there is no such job.
     package func place<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        of job: JobID, _ snapshot: borrowing Snapshot
+        of job: JobID,
+        _ snapshot: borrowing Snapshot
     ) throws(LMDBError) -> (queue: QueueID, turn: Turn, flow: FlowID)? {
         guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return nil }
         let record = try decode { () throws(WireError) in try JobRecord(bytes) }
@@ -54,7 +55,8 @@ extension Reads {
         guard let recordBytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return nil }
         let record = try decode { () throws(WireError) in try JobRecord(recordBytes) }
         guard record.state == .waiting, record.turn == entry.turn,
-            let bytes = try snapshot.get(job.rawValue, in: tables.payloads) else {
+            let bytes = try snapshot.get(job.rawValue, in: tables.payloads)
+        else {
             return nil
         }
         return try decode { () throws(WireError) in

@@ -92,12 +92,13 @@ final class Connection: StreamDelegate {
     /// Tells the client what was wrong, and closes.
     func fail(_ error: WireError) {
         guard state != .closing else { return }
-        send { $0.errorFrame(error, opcode: 0, correlation: 0) }
+        send { $0.errorFrame(error, opcode: Opcode.goodbye.rawValue, correlation: 0) }
         closeAfterFlush()
     }
 
-    func closeAfterFlush() {
+    /// Sends what is owed, then waits for the client's end, at most so long.
+    func closeAfterFlush(timeoutMilliseconds: UInt64 = 5000) {
         state = .closing
-        stream.closeAfterFlush()
+        stream.closeAfterFlush(timeoutMilliseconds: timeoutMilliseconds)
     }
 }

@@ -1,4 +1,5 @@
 import PenstockEngine
+import PenstockWire
 import UV
 
 /// What the loop's thread and the writer's thread hand one another: whole batches, under one lock.

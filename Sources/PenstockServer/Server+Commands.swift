@@ -11,7 +11,9 @@ extension Server {
         guard let opcode = Opcode(rawValue: header.opcode) else {
             guard connection.state == .open else { throw helloExpected() }
             return connection.refuse(
-                header, WireError(.unknownOpcode, "Opcode \(header.opcode) is not known to this version."))
+                header,
+                WireError(.unknownOpcode, "Opcode \(header.opcode) is not known to this version.")
+            )
         }
         do throws(WireError) {
             try receive(opcode, header, body, connection)
@@ -23,7 +25,10 @@ extension Server {
     }
 
     private func receive(
-        _ opcode: Opcode, _ header: FrameHeader, _ body: RawSpan, _ connection: Connection
+        _ opcode: Opcode,
+        _ header: FrameHeader,
+        _ body: RawSpan,
+        _ connection: Connection
     ) throws(WireError) {
         switch connection.state {
         case .new:
@@ -31,7 +36,10 @@ extension Server {
             return try hello(header, Hello(body: body), from: connection)
         case .holding:
             guard opcode == .hold || opcode == .heartbeat else {
-                throw WireError(.invalidRequest, "A resumed session begins with HOLD.")
+                throw WireError(
+                    opcode.isDurable ? .badSequence : .invalidRequest,
+                    "A resumed session begins with HOLD."
+                )
             }
         case .open: break
         case .welcoming: throw WireError(.helloExpected, "A frame came before the welcome.")
@@ -51,7 +59,7 @@ extension Server {
         case .unsubscribe: try unsubscribe(header, connection)
         case .hello: throw WireError(.badHeader, "A second HELLO on one connection.")
         case .deliver, .revoked, .applied:
-            throw WireError(.badHeader, "Opcode \(header.opcode) is the server's to send.")
+            throw WireError(.unknownOpcode, "Opcode \(header.opcode) is the server's to send.")
         default: try read(opcode, header, body, connection)
         }
     }
@@ -66,6 +74,7 @@ extension Server {
         var reader = WireReader(body)
         let first = try reader.u64()
         let count = try commandCount(&reader, bytesEach: Completion.byteCountMin)
+        try checkCompletions(reader, count)
         try session.accept(first: first, count: count, addBytes: 0)
         for index in 0..<count {
             let slot = try reader.u32()
@@ -75,9 +84,13 @@ extension Server {
             let sequence = first + UInt64(index)
             guard Int(result.count) <= Limits.payloadBytesMax else {
                 refuse(
-                    sequence, session,
+                    sequence,
+                    session,
                     WireError(
-                        .resultTooLarge, "A result of \(result.count) bytes; at most \(Limits.payloadBytesMax) are allowed."))
+                        .resultTooLarge,
+                        "A result of \(result.count) bytes; at most \(Limits.payloadBytesMax) are allowed."
+                    )
+                )
                 continue
             }
             guard let lease = dispatcher.finish(slot, token: token, sessionSlot: session.slot) else {
@@ -90,13 +103,33 @@ extension Server {
             if !result.isEmpty { command.body = staging.keep(body.extracting(result)) }
             stage(command)
         }
+    }
+
+    /// Walks the frame before anything of it is taken: it is taken whole, or not at all.
+    private func checkCompletions(_ reader: WireReader, _ count: Int) throws(WireError) {
+        var reader = WireReader(reader.bytes.extracting(reader.offset..<reader.bytes.byteCount))
+        for _ in 0..<count {
+            _ = try reader.range(Completion.byteCountMin - 4)
+            _ = try reader.range32()
+        }
         try reader.end("the completions")
+    }
+
+    private func checkFailures(_ reader: WireReader, _ count: Int) throws(WireError) {
+        var reader = WireReader(reader.bytes.extracting(reader.offset..<reader.bytes.byteCount))
+        for _ in 0..<count {
+            _ = try reader.range(Failure.byteCountMin - 6)
+            _ = try reader.range16()
+            _ = try reader.range32()
+        }
+        try reader.end("the failures")
     }
 
     private func fail(_ body: RawSpan, _ session: Session) throws(WireError) {
         var reader = WireReader(body)
         let first = try reader.u64()
         let count = try commandCount(&reader, bytesEach: Failure.byteCountMin)
+        try checkFailures(reader, count)
         try session.accept(first: first, count: count, addBytes: 0)
         for index in 0..<count {
             let slot = try reader.u32()
@@ -106,7 +139,7 @@ extension Server {
             let message = try reader.range16()
             let details = try reader.range32()
             let sequence = first + UInt64(index)
-            if let error = failureError(body, message, details) {
+            if let error = failureError(body, message, details, delay) {
                 refuse(sequence, session, error)
                 continue
             }
@@ -122,10 +155,20 @@ extension Server {
             command.details = staging.keep(body.extracting(details))
             stage(command)
         }
-        try reader.end("the failures")
     }
 
-    private func failureError(_ body: RawSpan, _ message: ByteRange, _ details: ByteRange) -> WireError? {
+    private func failureError(
+        _ body: RawSpan,
+        _ message: ByteRange,
+        _ details: ByteRange,
+        _ delay: UInt64
+    ) -> WireError? {
+        if delay > Limits.delayMillisecondsMax {
+            return WireError(
+                .invalidOption,
+                "A delay of \(delay) ms; at most \(Limits.delayMillisecondsMax) is allowed."
+            )
+        }
         if message.count > Limits.failureMessageBytesMax || details.count > Limits.failureDetailsBytesMax {
             return WireError(
                 .failureTooLarge,
@@ -142,7 +185,9 @@ extension Server {
         let count = try reader.count16(bytesEach: bytesEach)
         guard (1...Limits.completionsPerFrameMax).contains(count) else {
             throw WireError(
-                .malformed, "\(count) commands in one frame; 1 to \(Limits.completionsPerFrameMax) are allowed.")
+                .malformed,
+                "\(count) commands in one frame; 1 to \(Limits.completionsPerFrameMax) are allowed."
+            )
         }
         return count
     }
@@ -174,7 +219,10 @@ extension Server {
     // MARK: Subscriptions
 
     private func subscribe(
-        _ header: FrameHeader, _ request: Subscribe, _ session: Session, _ connection: Connection
+        _ header: FrameHeader,
+        _ request: Subscribe,
+        _ session: Session,
+        _ connection: Connection
     ) throws(WireError) {
         try check(header, request, connection)
         var isWaiting = false
@@ -187,9 +235,10 @@ extension Server {
         }
         if isWaiting {
             pendingSubscriptions.append(
-                PendingSubscription(connection: connection, header: header, request: request))
+                PendingSubscription(connection: connection, header: header, request: request)
+            )
         } else {
-            subscribe(header, request, session, connection)
+            beginSubscription(header, request, session, connection)
         }
     }
 
@@ -203,14 +252,17 @@ extension Server {
         }
         guard connection.subscriptions.count < Limits.streamsPerConnectionMax else {
             throw WireError(
-                .invalidRequest, "A connection can have \(Limits.streamsPerConnectionMax) subscriptions; this is one more.")
+                .invalidRequest,
+                "A connection can have \(Limits.streamsPerConnectionMax) subscriptions; this is one more."
+            )
         }
         guard !request.queues.isEmpty, request.queues.count <= Limits.queuesPerMessageMax,
             Set(request.queues).count == request.queues.count
         else {
             throw WireError(
                 .invalidRequest,
-                "\(request.queues.count) queues in a subscription; 1 to \(Limits.queuesPerMessageMax), each once, are allowed.")
+                "\(request.queues.count) queues in a subscription; 1 to \(Limits.queuesPerMessageMax), each once, are allowed."
+            )
         }
         for name in request.queues {
             let text = Array(name.utf8)
@@ -224,19 +276,30 @@ extension Server {
         }
     }
 
-    private func subscribe(
-        _ header: FrameHeader, _ request: Subscribe, _ session: Session, _ connection: Connection
+    private func beginSubscription(
+        _ header: FrameHeader,
+        _ request: Subscribe,
+        _ session: Session,
+        _ connection: Connection
     ) {
         let lockDuration =
             request.lockDuration == 0 ? Limits.lockDurationMillisecondsDefault : request.lockDuration
         session.lockDurationMin = min(session.lockDurationMin, lockDuration)
         let subscription = Subscription(
-            connection: connection.slot, sessionSlot: session.slot, stream: header.stream,
+            connection: connection.slot,
+            sessionSlot: session.slot,
+            stream: header.stream,
             queues: request.queues.map { reads.queueIDs[$0]! },  // because the caller has seen that each is known
-            creditJobs: Int(request.creditJobs), creditBytes: Int(request.creditBytes), lockDuration: lockDuration)
+            creditJobs: Int(request.creditJobs),
+            creditBytes: Int(request.creditBytes),
+            lockDuration: lockDuration
+        )
         connection.subscriptions[header.stream] = dispatcher.subscribe(subscription)
         connection.send(
-            Subscribed(heartbeat: session.heartbeat), correlation: header.correlation, stream: header.stream)
+            Subscribed(heartbeat: session.heartbeat),
+            correlation: header.correlation,
+            stream: header.stream
+        )
         nextHousekeeping = min(nextHousekeeping, clock.monotonic + UInt64(session.heartbeat) / 2)
     }
 
@@ -247,7 +310,7 @@ extension Server {
         for entry in pending {
             guard let session = entry.connection.session, entry.connection.state == .open else { continue }
             if entry.request.queues.allSatisfy({ reads.queueIDs[$0] != nil }) {
-                subscribe(entry.header, entry.request, session, entry.connection)
+                beginSubscription(entry.header, entry.request, session, entry.connection)
             } else {
                 pendingSubscriptions.append(entry)
             }
@@ -255,7 +318,9 @@ extension Server {
     }
 
     private func credit(
-        _ header: FrameHeader, _ credit: Credit, _ connection: Connection
+        _ header: FrameHeader,
+        _ credit: Credit,
+        _ connection: Connection
     ) throws(WireError) {
         guard let id = connection.subscriptions[header.stream], let subscription = dispatcher.subscription(id) else {
             throw .unknownStream(header.stream)
@@ -286,11 +351,14 @@ extension Server {
 
 extension WireError {
     static let fencedLease = WireError(
-        .fenced, "The lease is not held any more: it ran out, was given back, has ended, or is another session's.")
+        .fenced,
+        "The lease is not held any more: it ran out, was given back, has ended, or is another session's."
+    )
 
     static let creditTooLarge = WireError(
         .invalidRequest,
-        "A subscription can hold \(Limits.creditJobsMax) job credits and \(Limits.creditBytesMax) byte credits; these are more.")
+        "A subscription can hold \(Limits.creditJobsMax) job credits and \(Limits.creditBytesMax) byte credits; these are more."
+    )
 
     static func unknownStream(_ stream: UInt32) -> WireError {
         WireError(.unknownStream, "Stream \(stream) is not subscribed.")

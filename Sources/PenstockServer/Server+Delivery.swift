@@ -1,6 +1,7 @@
 import LMDB
 import PenstockEngine
 import PenstockWire
+import UV
 
 /// A DELIVER frame that is being filled, for one connection and stream.
 struct DeliveryFrame {
@@ -21,10 +22,15 @@ extension Server {
     func deliver(now: UInt64) -> Bool {
         if case .no = stopping {} else { return false }
         guard dispatcher.hasWork else { return false }
+        let reader = reader
         do throws(LMDBError) {
             var source = DeliverySource(server: self, snapshot: try reader.begin(), reads: reads)
             let hasMore = dispatcher.run(
-                now: now, wall: clock.wall, grantsMax: Server.grantsPerTurn, source: &source)
+                now: now,
+                wall: clock.wall,
+                grantsMax: Server.grantsPerTurn,
+                source: &source
+            )
             source.endFrame()
             if let error = source.error { throw error }
             return hasMore
@@ -74,8 +80,13 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
         }
         do throws(LMDBError) {
             let sent = try reads.appendDelivery(
-                of: grant.entry, slot: grant.slot, token: grant.token, queueIndex: UInt16(grant.queueIndex),
-                into: &server.delivery.writer, snapshot)
+                of: grant.entry,
+                slot: grant.slot,
+                token: grant.token,
+                queueIndex: UInt16(grant.queueIndex),
+                into: &server.delivery.writer,
+                snapshot
+            )
             guard let sent else { return .gone }
             server.delivery.count += 1
             return .sent(bytes: sent.bytes, flow: sent.flow)

@@ -9,7 +9,9 @@ extension Server {
         var slots: [UInt32] = []
         if dispatcher.leases.nextWrite <= now {
             dispatcher.leases.unwritten(
-                grantedUpTo: now &- min(now, configuration.leaseWriteAfter), into: &slots)
+                grantedUpTo: now &- min(now, configuration.leaseWriteAfter),
+                into: &slots
+            )
             for slot in slots { writeLease(slot) }
             slots.removeAll()
         }
@@ -32,7 +34,8 @@ extension Server {
         guard let session = sessions[lease.sessionSlot] else { return }
         stage(command(.stall, slot, lease, session))
         session.connection?.send(
-            Revoked(leases: [.init(slot: slot, token: lease.token, reason: .expired)]))
+            Revoked(leases: [.init(slot: slot, token: lease.token, reason: .expired)])
+        )
     }
 
     /// Gives a live lease back: its job returns to its place.
@@ -56,21 +59,31 @@ extension Server {
     /// Brings the leases of an earlier run back: each gets its full duration, and its session may come back for it.
     func restoreLeases() throws(ServerError) {
         let now = clock.monotonic
+        let reader = reader
         do throws(LMDBError) {
             let snapshot = try reader.begin()
             var found: [(JobID, LeaseRecord)] = []
             try sessionReads.leases(snapshot) { found.append(($0, $1)) }
             for (job, lease) in found {
                 guard let place = try reads.place(of: job, snapshot) else { continue }
-                let session =
-                    try sessions[lease.session]
-                    ?? sessions.add(
-                        lease.session, isOpening: false, applied: sessionReads.applied(lease.session, snapshot) ?? 0,
-                        now: now)
+                let session: Session
+                if let known = sessions[lease.session] {
+                    session = known
+                } else {
+                    let applied = try sessionReads.applied(lease.session, snapshot) ?? 0
+                    session = sessions.add(lease.session, isOpening: false, applied: applied, now: now)
+                }
                 _ = dispatcher.leases.restore(
-                    job, token: lease.token, queue: place.queue, turn: place.turn, flow: place.flow,
-                    sessionSlot: session.slot, lockDuration: UInt32(clamping: lease.duration), now: now,
-                    startedAt: lease.startedAt)
+                    job,
+                    token: lease.token,
+                    queue: place.queue,
+                    turn: place.turn,
+                    flow: place.flow,
+                    sessionSlot: session.slot,
+                    lockDuration: UInt32(clamping: lease.duration),
+                    now: now,
+                    startedAt: lease.startedAt
+                )
             }
         } catch {
             throw .reader(error)

@@ -1,11 +1,15 @@
 import LMDB
 import PenstockEngine
 import PenstockWire
+import UV
 
 /// Requests that only look.
 extension Server {
     func read(
-        _ opcode: Opcode, _ header: FrameHeader, _ body: RawSpan, _ connection: Connection
+        _ opcode: Opcode,
+        _ header: FrameHeader,
+        _ body: RawSpan,
+        _ connection: Connection
     ) throws(WireError) {
         let leases = ServerLeases(server: self)
         switch opcode {
@@ -57,7 +61,8 @@ extension Server {
 
     /// Answers from one snapshot, not older than anything acknowledged.
     private func answer<Reply: WireMessage>(
-        _ header: FrameHeader, _ connection: Connection,
+        _ header: FrameHeader,
+        _ connection: Connection,
         _ body: (Reads, borrowing ReadTransaction) throws(Reads.Failure) -> Reply
     ) throws(WireError) {
         let reply: Reply
@@ -77,6 +82,7 @@ extension Server {
     private func withSnapshot<Value>(
         _ body: (Reads, borrowing ReadTransaction) throws(Reads.Failure) -> Value
     ) throws(Reads.Failure) -> Value {
+        let reader = reader
         let snapshot: ReadTransaction
         do throws(LMDBError) {
             snapshot = try reader.begin()
@@ -89,18 +95,19 @@ extension Server {
     // MARK: Waiting
 
     private func wait(_ header: FrameHeader, _ request: Wait, _ connection: Connection) throws(WireError) {
-        guard request.timeout <= Limits.waitMillisecondsMax else {
-            throw WireError(
-                .invalidOption, "A wait of \(request.timeout) ms; at most \(Limits.waitMillisecondsMax) is allowed.")
-        }
         if try isFinished(request.target) {
             return answerFinished(request.target, header, connection)
         }
-        let timeout = request.timeout == 0 ? Limits.waitMillisecondsMax : request.timeout
+        let longest = Limits.waitMillisecondsMax
+        let timeout = request.timeout == 0 ? longest : min(request.timeout, longest)
         waits.add(
             Waits.Request(
-                connection: connection.slot, header: header, deadline: clock.monotonic + UInt64(timeout)),
-            for: request.target)
+                connection: connection.slot,
+                header: header,
+                deadline: clock.monotonic + UInt64(timeout)
+            ),
+            for: request.target
+        )
     }
 
     private func isFinished(_ target: Wait.Target) throws(WireError) -> Bool {
@@ -149,7 +156,9 @@ extension Server {
         guard waits.nextDeadline <= now else { return }
         for request in waits.takeExpired(now: now) {
             connections[Int(request.connection)]?.refuse(
-                request.header, WireError(.timedOut, "It has not finished within the time of the wait."))
+                request.header,
+                WireError(.timedOut, "It has not finished within the time of the wait.")
+            )
         }
     }
 

@@ -24,7 +24,11 @@ extension Server {
         for slot in result.openedSessions { didOpen(slot) }
         for outcomes in result.outcomes { answer(outcomes, result) }
         dispatcher.settle(
-            freed: result.freedSlots, withdrawn: result.withdrawn, ready: result.ready, revoked: &revoked)
+            freed: result.freedSlots,
+            withdrawn: result.withdrawn,
+            ready: result.ready,
+            revoked: &revoked
+        )
         if !revoked.isEmpty { tellRevoked() }
         for slot in result.endedSessions { didEnd(slot) }
         if !waits.isEmpty { answerWaits(result) }
@@ -48,6 +52,7 @@ extension Server {
     }
 
     private func learn(_ queues: [QueueID]) {
+        let reader = reader
         do throws(LMDBError) {
             let snapshot = try reader.begin()
             try reads.learn(queues, snapshot)
@@ -62,7 +67,10 @@ extension Server {
                 continue
             }
             let lease = Revoked.Lease(
-                slot: revocation.slot, token: revocation.lease.token, reason: .withdrawn)
+                slot: revocation.slot,
+                token: revocation.lease.token,
+                reason: .withdrawn
+            )
             connection.send(Revoked(leases: [lease]), stream: revocation.stream ?? 0)
         }
         revoked.removeAll(keepingCapacity: true)

@@ -11,7 +11,11 @@ extension Server {
     func accept(_ stream: UV.Stream) {
         let slot = vacantConnections.popLast() ?? UInt32(connections.count)
         let connection = Connection(slot: slot, stream: stream, server: self, now: clock.monotonic)
-        if Int(slot) == connections.count { connections.append(connection) } else { connections[Int(slot)] = connection }
+        if Int(slot) == connections.count {
+            connections.append(connection)
+        } else {
+            connections[Int(slot)] = connection
+        }
         connectionCount += 1
         stream.delegate = connection
         stream.startReading()
@@ -20,7 +24,10 @@ extension Server {
         if connectionCount > configuration.connectionsMax {
             connection.fail(
                 WireError(
-                    .tooManyConnections, "The server has \(configuration.connectionsMax) connections, which is its most."))
+                    .tooManyConnections,
+                    "The server has \(configuration.connectionsMax) connections, which is its most."
+                )
+            )
         }
     }
 
@@ -100,12 +107,14 @@ extension Server {
         guard let applied = try storedApplied(hello.session) else {
             throw WireError(
                 .sessionUnknown,
-                "The session \(hello.session) is not known: it ended, nobody came back for a day, or it is another database.")
+                "The session \(hello.session) is not known: it ended, nobody came back for a day, or it is another database."
+            )
         }
         return sessions.add(hello.session, isOpening: false, applied: applied, now: clock.monotonic)
     }
 
     private func storedApplied(_ session: SessionID) throws(WireError) -> UInt64? {
+        let reader = reader
         do throws(LMDBError) {
             let snapshot = try reader.begin()
             return try sessionReads.applied(session, snapshot)
@@ -133,12 +142,18 @@ extension Server {
         connection.hello = nil
         connection.allowFullFrames()
         var welcome = Welcome(
-            resumed: hello.isResume, database: database, epoch: epoch, lastApplied: session.applied,
-            heartbeat: session.heartbeat, server: ServerConfiguration.version)
+            resumed: hello.isResume,
+            database: database,
+            epoch: epoch,
+            lastApplied: session.applied,
+            heartbeat: session.heartbeat,
+            server: ServerConfiguration.version
+        )
         welcome.version = Hello.version
         connection.send(welcome, correlation: hello.header.correlation)
         connection.state = hello.isResume ? .holding : .open
         guard hello.isResume else { return }
+        let reader = reader
         do throws(LMDBError) {
             let snapshot = try reader.begin()
             try sessionReads.outcomes(of: session.id, above: hello.confirmed, snapshot) { body in
@@ -187,7 +202,8 @@ extension Server {
         guard heartbeat.number <= session.applied else {
             throw WireError(
                 .badSequence,
-                "Number \(heartbeat.number) is confirmed, but only those up to \(session.applied) have been answered.")
+                "Number \(heartbeat.number) is confirmed, but only those up to \(session.applied) have been answered."
+            )
         }
         confirm(heartbeat.number, session)
     }

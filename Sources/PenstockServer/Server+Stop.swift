@@ -1,4 +1,6 @@
+import Logging
 import PenstockWire
+import UV
 
 /// A clean stop: nothing that was taken is lost, nothing new is taken.
 extension Server {
@@ -29,10 +31,26 @@ extension Server {
         case .draining(let deadline):
             guard commandsInFlight == 0 || now >= deadline else { return }
             stopping = .flushing(deadline: deadline)
-            for connection in connections { connection?.closeAfterFlush() }
+            for connection in connections { connection?.closeAfterFlush(timeoutMilliseconds: 1000) }
             if connectionCount == 0 { loop.stop() }
         case .flushing(let deadline):
             if connectionCount == 0 || now >= deadline { loop.stop() }
         }
     }
+}
+
+extension Server {
+    /// Lets SIGTERM and SIGINT stop the server: the first one cleanly, a second one at once.
+    package func stopOnSignals() throws(ServerError) {
+        do throws(UVError) {
+            for signal in [Server.interrupt, Server.terminate] {
+                signals.append(try Signal(on: loop, signal: signal) { [unowned self] in stop() })
+            }
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private static let interrupt: Int32 = 2
+    private static let terminate: Int32 = 15
 }

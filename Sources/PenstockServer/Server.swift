@@ -1,8 +1,8 @@
-package import Logging
 import LMDB
-import PenstockEngine
+package import Logging
+package import PenstockEngine
 import PenstockWire
-import UV
+package import UV
 
 /// The server on its loop's thread: connections, sessions, dispatcher; and the writer's thread beside it.
 ///
@@ -14,7 +14,7 @@ import UV
 /// the exchange, and are answered in ``takeResults()``.
 package final class Server {
     let configuration: ServerConfiguration
-    let clock: ServerClock
+    package let clock: ServerClock
     let logger: Logger
     let loop: Loop
     let environment: Environment
@@ -55,6 +55,7 @@ package final class Server {
 
     private var scratch = WireWriter(capacity: 4096)
     private var listeners: [Listener] = []
+    var signals: [Signal] = []
     private var timer: Timer!  // because its callback needs self: set once, in init
     private var wake: Async!  // because its callback needs self: set once, in init
     private var writer: OSThread?
@@ -87,7 +88,9 @@ package final class Server {
 
     /// Opens the database, listens, and starts the writer; ``run()`` does the rest.
     package init(
-        _ configuration: ServerConfiguration, clock: ServerClock, logger: Logger
+        _ configuration: ServerConfiguration,
+        clock: ServerClock,
+        logger: Logger
     ) throws(ServerError) {
         self.configuration = configuration
         self.clock = clock
@@ -139,7 +142,10 @@ package final class Server {
         if !configuration.isDurable { options.durability = .lostWithPower }
         do throws(OpenError) {
             return try Environment.open(
-                directory: configuration.dataDirectory, tables: Tables.names, configuration: options)
+                directory: configuration.dataDirectory,
+                tables: Tables.names,
+                configuration: options
+            )
         } catch {
             throw .data(error)
         }
@@ -149,7 +155,8 @@ package final class Server {
         if let host = configuration.host {
             do throws(UVError) {
                 listeners.append(
-                    try Listener.tcp(host: host, port: configuration.port, on: loop) { [unowned self] in accept($0) })
+                    try Listener.tcp(host: host, port: configuration.port, on: loop) { [unowned self] in accept($0) }
+                )
             } catch {
                 throw .listen(address: "\(host):\(configuration.port)", error)
             }
@@ -170,7 +177,8 @@ package final class Server {
 
     private func startWriter(_ engine: consuming Engine) throws(ServerError) {
         let box = WriterBox(
-            Writer(engine, exchange, clock, configuration, wake: wake))
+            Writer(engine, exchange, clock, configuration, wake: wake)
+        )
         do throws(UVError) {
             writer = try OSThread { box.run() }
         } catch {
@@ -201,6 +209,7 @@ package final class Server {
         timer = nil
         wake = nil
         listeners = []
+        signals = []
     }
 
     // MARK: A turn of the loop

@@ -56,11 +56,15 @@ final class Session {
         }
         guard framesInFlight.count < Limits.framesInFlightMax else {
             throw WireError(
-                .tooManyInFlight, "More than \(Limits.framesInFlightMax) frames with commands are unanswered.")
+                .tooManyInFlight,
+                "More than \(Limits.framesInFlightMax) frames with commands are unanswered."
+            )
         }
         guard addBytes == 0 || addBytesInFlight + addBytes <= Limits.addWindowBytes else {
             throw WireError(
-                .addWindowExceeded, "The unanswered adds have more than the \(Limits.addWindowBytes) bytes of the window.")
+                .addWindowExceeded,
+                "The unanswered adds have more than the \(Limits.addWindowBytes) bytes of the window."
+            )
         }
         accepted += UInt64(count)
         framesInFlight.append((accepted, addBytes))

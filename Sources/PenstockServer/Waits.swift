@@ -53,8 +53,7 @@ struct Waits {
     private mutating func filter(_ isKept: (Request) -> Bool) {
         jobs = jobs.mapValues { $0.filter(isKept) }.filter { !$0.value.isEmpty }
         flows = flows.mapValues { $0.filter(isKept) }.filter { !$0.value.isEmpty }
-        for request in [jobs.values.joined(), flows.values.joined()].joined() {
-            nextDeadline = min(nextDeadline, request.deadline)
-        }
+        for request in jobs.values.joined() { nextDeadline = min(nextDeadline, request.deadline) }
+        for request in flows.values.joined() { nextDeadline = min(nextDeadline, request.deadline) }
     }
 }

@@ -19,7 +19,10 @@ struct Writer: ~Copyable {
     private static let fullRetryMilliseconds: UInt32 = 200
 
     init(
-        _ engine: consuming Engine, _ exchange: Exchange, _ clock: ServerClock, _ configuration: ServerConfiguration,
+        _ engine: consuming Engine,
+        _ exchange: Exchange,
+        _ clock: ServerClock,
+        _ configuration: ServerConfiguration,
         wake: Async
     ) {
         self.exchange = exchange

@@ -39,4 +39,3 @@ enum DeliveryOutcome {
     /// subscription is blocked until ``Dispatcher/unblock(_:)``.
     case noRoom
 }
-

@@ -69,6 +69,9 @@ struct Dispatcher: ~Copyable {
         var turn: Turn
     }
 
+    /// A run could do something.
+    var hasWork: Bool { !listed.isEmpty }
+
     // MARK: Leases
 
     /// Ends the lease by a command that goes into the next hand-over, and gives its credit back at once.

@@ -31,7 +31,14 @@ extension Server {
         case .draining(let deadline):
             guard commandsInFlight == 0 || now >= deadline else { return }
             stopping = .flushing(deadline: deadline)
-            for connection in connections { connection?.closeAfterFlush(timeoutMilliseconds: 1000) }
+            for connection in connections {
+                guard let connection else { continue }
+                if connection.state == .closing {
+                    connection.stream.close()
+                } else {
+                    connection.closeAfterFlush(timeoutMilliseconds: 1000)
+                }
+            }
             if connectionCount == 0 { loop.stop() }
         case .flushing(let deadline):
             if connectionCount == 0 || now >= deadline { loop.stop() }

@@ -18,5 +18,11 @@ let package = Package(
     targets: [
         .target(name: "PenstockWire", swiftSettings: settings),
         .target(name: "PenstockEngine", dependencies: ["PenstockWire"], swiftSettings: settings),
+        .target(name: "PenstockServer", dependencies: ["PenstockEngine", "PenstockWire"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockServerTests",
+            dependencies: ["PenstockEngine", "PenstockServer", "PenstockWire"],
+            swiftSettings: settings
+        ),
     ]
 )

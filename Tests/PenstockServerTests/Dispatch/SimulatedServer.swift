@@ -29,8 +29,9 @@ struct SimulatedServer: ~Copyable {
         var freed: [UInt32] = []
         var withdrawn: [ReadyEntry] = []
         var ready: [ReadyEntry] = []
-        /// The index after the commit.
+        /// The index after the commit, and how often each job had become ready.
         var index: [JobID: ReadyEntry] = [:]
+        var readiness: [JobID: Int] = [:]
     }
 
     /// The committed state, as a run reads it.
@@ -38,8 +39,8 @@ struct SimulatedServer: ~Copyable {
         var index: [JobID: ReadyEntry] = [:]
         /// How often the job has become ready.
         var readiness: [JobID: Int] = [:]
-        /// The index as of the last outcome told.
-        var told: [JobID: ReadyEntry] = [:]
+        /// What was told last.
+        var told = Outcome()
         /// Granted, and not yet freed or revoked.
         var held: [JobID: Grant] = [:]
         var granted: [JobID: Int] = [:]
@@ -63,8 +64,9 @@ struct SimulatedServer: ~Copyable {
                 blocked.append(grant.subscription)
                 return .noRoom
             }
-            for (job, other) in told where other.queue == entry.queue && other.turn < entry.turn {
-                if held[job] == nil && index[job] == other {
+            for (job, other) in told.index where other.queue == entry.queue && other.turn < entry.turn {
+                // One that was away in between has become ready anew, and that was not told yet.
+                if held[job] == nil && index[job] == other && readiness[job] == told.readiness[job] {
                     Issue.record("\(job) at \(other.turn) was passed over by \(entry)")
                 }
             }
@@ -225,6 +227,7 @@ struct SimulatedServer: ~Copyable {
         var outcome = Outcome()
         for command in commands { apply(command, leased: leased, &outcome) }
         outcome.index = snapshot.index
+        outcome.readiness = snapshot.readiness
         outcomes.append(outcome)
     }
 
@@ -283,7 +286,7 @@ struct SimulatedServer: ~Copyable {
             snapshot.held[revocation.lease.job] = nil
             snapshot.granted[revocation.lease.job] = nil
         }
-        snapshot.told = outcome.index
+        snapshot.told = outcome
     }
 
     // MARK: The end

@@ -56,6 +56,11 @@ let package = Package(
         ),
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockServerTests",
+            dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
         .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),
     ]

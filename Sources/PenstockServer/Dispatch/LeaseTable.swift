@@ -216,8 +216,8 @@ struct LeaseTable: ~Copyable {
     @inline(__always)
     private mutating func noteEnd(_ slot: UInt32) {
         let began = Int(leases[Int(slot)].change)
-        // The lease has been live since it was granted: so if this entry names its slot and job, it is its grant.
-        if began < changes.count, changes[began].slot == slot, changes[began].job == leases[Int(slot)].job {
+        // The lease has been live since it was granted: so if this entry names its slot, it is its grant.
+        if began < changes.count, changes[began].slot == slot {
             changes[began].slot = Self.struckOut
             struckOutCount &+= 1
         } else {

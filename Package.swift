@@ -96,6 +96,11 @@ let package = Package(
             dependencies: ["Penstock", "PenstockWire", serviceLifecycle, logging] + nio,
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Penstock", "PenstockTesting", logging, serviceLifecycle],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),
     ]
 )

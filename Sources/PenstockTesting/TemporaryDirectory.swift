@@ -9,7 +9,10 @@ final class TemporaryDirectory: Sendable {
         path = url.path
         do {
             try FileManager.default.createDirectory(
-                at: url, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+                at: url,
+                withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o700]
+            )
         } catch {
             throw TestServerError(description: "no temporary directory: \(error)")
         }

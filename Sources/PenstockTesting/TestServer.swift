@@ -110,10 +110,12 @@ public final class TestServer: Sendable {
     private let lastPort = Monitor(0)
 
     private func end(_ how: (ServerControl) -> Void) {
-        guard let run = run.withLock({ state -> Run? in
-            defer { state = nil }
-            return state
-        }) else { return }
+        guard
+            let run = run.withLock({ state -> Run? in
+                defer { state = nil }
+                return state
+            })
+        else { return }
         how(run.control)
         run.thread.join()
     }
@@ -121,7 +123,8 @@ public final class TestServer: Sendable {
 
 /// Calls `body` with a server that ends when it returns.
 public func withTestServer<Result>(
-    isDurable: Bool = false, _ body: (TestServer) async throws -> Result
+    isDurable: Bool = false,
+    _ body: (TestServer) async throws -> Result
 ) async throws -> Result {
     let server = try TestServer(isDurable: isDurable)
     defer { server.stop() }

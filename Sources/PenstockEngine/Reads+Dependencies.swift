@@ -80,7 +80,7 @@ extension Reads {
         var row = DependencyPages.Row(position: position, job: edge.dependency, queue: "", name: "", outcome: .none)
         guard let bytes = try snapshot.get(edge.dependency.rawValue, in: tables.jobs) else { return row }
         let record = try decode { () throws(WireError) in try JobRecord(bytes) }
-        row.queue = queueName(record.queue)
+        row.queue = try queueName(record.queue, snapshot)
         row.name = try name(of: edge.dependency, record, snapshot)
         if edge.kind != .unprocessed { row.outcome = try outcome(of: edge.dependency, record, snapshot) }
         return row
@@ -130,7 +130,7 @@ extension Reads {
         let record = try decode { () throws(WireError) in try JobRecord(bytes) }
         return DependentPage.Row(
             job: job,
-            queue: queueName(record.queue),
+            queue: try queueName(record.queue, snapshot),
             name: try name(of: job, record, snapshot)
         )
     }

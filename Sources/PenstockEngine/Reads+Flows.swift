@@ -52,7 +52,7 @@ extension Reads {
             page.rows.append(
                 FlowNodePage.Row(
                     job: job,
-                    queue: queueName(record.queue),
+                    queue: try wrap { () throws(LMDBError) in try queueName(record.queue, snapshot) },
                     name: try wrap { () throws(LMDBError) in try name(of: job, record, snapshot) },
                     state: lease == nil ? record.state : .active,
                     cause: record.cause,

@@ -72,7 +72,15 @@ package struct Reads {
         }
     }
 
-    func queueName(_ id: QueueID) -> String { queueNames[Int(id.rawValue) - 1] }
+    /// The name of a queue; of one that a commit has just made, and that nobody has told of yet, from the snapshot.
+    func queueName<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ id: QueueID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> String {
+        if Int(id.rawValue) <= queueNames.count { return queueNames[Int(id.rawValue) - 1] }
+        guard let bytes = try snapshot.get(UInt64(id.rawValue), in: tables.queues) else { return "" }
+        return try decode { () throws(WireError) in try QueueRecord(id: id, bytes).name }
+    }
 
     // MARK: One job
 
@@ -99,7 +107,7 @@ package struct Reads {
         var view = JobView()
         view.commit = snapshot.id
         view.id = id
-        view.queue = queueName(record.queue)
+        view.queue = try queueName(record.queue, snapshot)
         view.flow = record.flow
         view.state = record.state
         view.cause = record.cause

@@ -98,7 +98,9 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Penstock", "PenstockTesting", logging, serviceLifecycle],
+            dependencies: [
+                "Penstock", "PenstockTesting", "PenstockWire", "PenstockServer", "LMDB", "UV", logging, serviceLifecycle,
+            ],
             swiftSettings: settings
         ),
         .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),

@@ -1,3 +1,4 @@
+import DequeModule
 import PenstockWire
 import UV
 
@@ -19,7 +20,9 @@ final class Connection: StreamDelegate {
     let slot: UInt32
     let stream: UV.Stream
     unowned let server: Server
-    private var splitter = FrameSplitter(frameBytesMax: Limits.helloBytesMax)
+    private var splitter = FrameSplitter()
+    /// Once it has said hello, frames may be as long as the protocol allows.
+    var frameBytesMax = Limits.helloBytesMax
     var state = State.new
     var session: Session?
     /// What answers the hello that is waiting to be welcomed.
@@ -28,8 +31,13 @@ final class Connection: StreamDelegate {
     var goodbye: UInt32?
     /// Its subscriptions by the number that the client gave them.
     var subscriptions: [UInt32: SubscriptionID] = [:]
+    /// Requests that wait to be answered, so many that a client can't make the server remember more.
+    var waitCount = 0
     /// Deliveries wait until the client has read what it has.
     var isBlocked = false
+    /// Frames that came behind one whose answer the client has not read yet. While there are some, nothing is read.
+    private var deferred: Deque<(header: FrameHeader, body: [UInt8])> = []
+    private var isPaused = false
     /// It has output that is not flushed.
     var isTouched = false
     /// Monotonic milliseconds.
@@ -44,16 +52,20 @@ final class Connection: StreamDelegate {
         lastSent = now
     }
 
-    /// Once it has said hello, frames may be as long as the protocol allows.
-    func allowFullFrames() { splitter.frameBytesMax = Limits.frameBytesMax }
-
     // MARK: Input
 
     func stream(_: UV.Stream, didRead bytes: RawSpan) {
         guard state != .closing else { return }
+        // Not from within a frame: the splitter is at work then.
+        splitter.frameBytesMax = frameBytesMax
         do throws(WireError) {
             try splitter.push(bytes) { (header, body) throws(WireError) in
-                try server.receive(header, body, from: self)
+                if isPaused {
+                    deferred.append((header, [UInt8](copying: body)))
+                } else {
+                    server.receive(header, body, from: self)
+                    pauseIfUnread()
+                }
                 return state != .closing
             }
         } catch {
@@ -61,7 +73,25 @@ final class Connection: StreamDelegate {
         }
     }
 
-    func streamDidDrain(_: UV.Stream) { server.didDrain(self) }
+    /// Answers nothing more until the client has read what it has: its requests are short, and answers may be long.
+    private func pauseIfUnread() {
+        guard stream.unsentBytes > Server.unsentBytesForDeliveryMax, state != .closing else { return }
+        stream.flush()
+        guard stream.unsentBytes > Server.unsentBytesForDeliveryMax else { return }
+        isPaused = true
+        stream.stopReading()
+    }
+
+    func streamDidDrain(_: UV.Stream) {
+        server.didDrain(self)
+        guard isPaused else { return }
+        isPaused = false
+        while !isPaused, state != .closing, let frame = deferred.popFirst() {
+            server.receive(frame.header, frame.body.rawSpan, from: self)
+            pauseIfUnread()
+        }
+        if !isPaused, state != .closing, !server.isStopping { stream.startReading() }
+    }
 
     func streamDidClose(_: UV.Stream, error: UVError?) { server.didClose(self) }
 
@@ -69,12 +99,30 @@ final class Connection: StreamDelegate {
 
     /// Appends what `encode` writes to the output; it is sent at the end of the loop's turn.
     func send(_ encode: (inout WireWriter) -> Void) {
-        guard !stream.isClosed else { return }
+        guard state != .closing, !stream.isClosed else { return }
         server.withScratch { writer in
             encode(&writer)
             stream.output.append(writer.span)
         }
         server.touch(self)
+        if stream.unsentBytes > Server.unsentBytesMax { closeIfUnread() }
+    }
+
+    /// Closes where the client does not read what it is sent.
+    func closeIfUnread() {
+        guard state != .closing else { return }
+        stream.flush()
+        guard stream.unsentBytes > Server.unsentBytesMax else { return }
+        let error = WireError(
+            .outputOverflow,
+            "\(stream.unsentBytes) bytes were sent and not read; \(Server.unsentBytesMax) are allowed."
+        )
+        state = .closing
+        server.withScratch { writer in
+            writer.errorFrame(error, opcode: Opcode.goodbye.rawValue, correlation: 0)
+            stream.output.append(writer.span)
+        }
+        closeAfterFlush()
     }
 
     func send(_ message: some WireMessage, correlation: UInt32 = 0, stream: UInt32 = 0) {
@@ -89,7 +137,7 @@ final class Connection: StreamDelegate {
         if error.code.isHard { closeAfterFlush() }
     }
 
-    /// Tells the client what was wrong, and closes.
+    /// Tells the client what was wrong with no frame of its, and closes.
     func fail(_ error: WireError) {
         guard state != .closing else { return }
         send { $0.errorFrame(error, opcode: Opcode.goodbye.rawValue, correlation: 0) }
@@ -99,6 +147,8 @@ final class Connection: StreamDelegate {
     /// Sends what is owed, then waits for the client's end, at most so long.
     func closeAfterFlush(timeoutMilliseconds: UInt64 = 5000) {
         state = .closing
+        deferred.removeAll()
+        server.retire(self)
         stream.closeAfterFlush(timeoutMilliseconds: timeoutMilliseconds)
     }
 }

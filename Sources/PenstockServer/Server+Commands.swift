@@ -3,39 +3,33 @@ import PenstockWire
 
 /// What each frame asks for.
 extension Server {
-    /// Takes one frame. A thrown error closes the connection if it is a hard one, else it is the request's answer.
-    func receive(_ header: FrameHeader, _ body: RawSpan, from connection: Connection) throws(WireError) {
+    /// Takes one frame. An error is its answer, and closes the connection if it is a hard one.
+    func receive(_ header: FrameHeader, _ body: RawSpan, from connection: Connection) {
         let now = clock.monotonic
         connection.lastHeard = now
         connection.session?.lastHeard = now
-        guard let opcode = Opcode(rawValue: header.opcode) else {
-            guard connection.state == .open else { throw helloExpected() }
-            return connection.refuse(
-                header,
-                WireError(.unknownOpcode, "Opcode \(header.opcode) is not known to this version.")
-            )
-        }
         do throws(WireError) {
-            try receive(opcode, header, body, connection)
+            try take(header, body, connection)
         } catch {
-            // A numbered command that could not be taken would leave a gap in the numbers.
-            if error.code.isHard || opcode.isDurable { throw error }
             connection.refuse(header, error)
+            // A numbered command that could not be taken would leave a gap in the numbers.
+            let isDurable = Opcode(rawValue: header.opcode)?.isDurable == true
+            if isDurable && connection.state != .closing { connection.closeAfterFlush() }
         }
     }
 
-    private func receive(
-        _ opcode: Opcode,
+    private func take(
         _ header: FrameHeader,
         _ body: RawSpan,
         _ connection: Connection
     ) throws(WireError) {
+        let opcode = Opcode(rawValue: header.opcode)
         switch connection.state {
         case .new:
             guard opcode == .hello else { throw helloExpected() }
             return try hello(header, Hello(body: body), from: connection)
         case .holding:
-            guard opcode == .hold || opcode == .heartbeat else {
+            if let opcode, opcode.isDurable || opcode == .subscribe || opcode == .release {
                 throw WireError(
                     opcode.isDurable ? .badSequence : .invalidRequest,
                     "A resumed session begins with HOLD."
@@ -46,17 +40,24 @@ extension Server {
         case .closing: return
         }
         guard let session = connection.session, !session.isEnding else { throw helloExpected() }
+        guard let opcode else {
+            throw WireError(.unknownOpcode, "Opcode \(header.opcode) is not known to this version.")
+        }
         switch opcode {
         case .complete: try complete(body, session)
         case .fail: try fail(body, session)
         case .add: try add(body, session)
         case .heartbeat: try heartbeat(Heartbeat(body: body), session)
         case .hold: hold(header, try Hold(body: body), session, connection)
-        case .goodbye: goodbye(header, session, connection)
+        case .goodbye:
+            _ = try Goodbye(body: body)
+            goodbye(header, session, connection)
         case .release: release(header, try Release(body: body), session, connection)
         case .subscribe: try subscribe(header, Subscribe(body: body), session, connection)
         case .credit: try credit(header, Credit(body: body), connection)
-        case .unsubscribe: try unsubscribe(header, connection)
+        case .unsubscribe:
+            _ = try Unsubscribe(body: body)
+            try unsubscribe(header, connection)
         case .hello: throw WireError(.badHeader, "A second HELLO on one connection.")
         case .deliver, .revoked, .applied:
             throw WireError(.unknownOpcode, "Opcode \(header.opcode) is the server's to send.")
@@ -242,15 +243,18 @@ extension Server {
         }
     }
 
+    /// The index of a subscription whose queues are being made.
+    private func pending(_ stream: UInt32, _ connection: Connection) -> Int? {
+        pendingSubscriptions.firstIndex { $0.connection === connection && $0.header.stream == stream }
+    }
+
     private func check(_ header: FrameHeader, _ request: Subscribe, _ connection: Connection) throws(WireError) {
         guard header.stream != 0 else { throw WireError(.unknownStream, "A stream's number can't be 0.") }
-        let isPending = pendingSubscriptions.contains {
-            $0.connection === connection && $0.header.stream == header.stream
-        }
-        guard connection.subscriptions[header.stream] == nil, !isPending else {
+        guard connection.subscriptions[header.stream] == nil, pending(header.stream, connection) == nil else {
             throw WireError(.streamInUse, "Stream \(header.stream) is subscribed already.")
         }
-        guard connection.subscriptions.count < Limits.streamsPerConnectionMax else {
+        let pendingCount = pendingSubscriptions.count { $0.connection === connection }
+        guard connection.subscriptions.count + pendingCount < Limits.streamsPerConnectionMax else {
             throw WireError(
                 .invalidRequest,
                 "A connection can have \(Limits.streamsPerConnectionMax) subscriptions; this is one more."
@@ -308,7 +312,9 @@ extension Server {
         let pending = pendingSubscriptions
         pendingSubscriptions.removeAll()
         for entry in pending {
-            guard let session = entry.connection.session, entry.connection.state == .open else { continue }
+            guard let session = entry.connection.session, !session.isEnding, entry.connection.state == .open else {
+                continue
+            }
             if entry.request.queues.allSatisfy({ reads.queueIDs[$0] != nil }) {
                 beginSubscription(entry.header, entry.request, session, entry.connection)
             } else {
@@ -322,6 +328,15 @@ extension Server {
         _ credit: Credit,
         _ connection: Connection
     ) throws(WireError) {
+        if let index = pending(header.stream, connection) {
+            let request = pendingSubscriptions[index].request
+            let jobs = Int(request.creditJobs) + Int(credit.jobs)
+            let bytes = Int(request.creditBytes) + Int(credit.bytes)
+            guard jobs <= Limits.creditJobsMax, bytes <= Limits.creditBytesMax else { throw .creditTooLarge }
+            pendingSubscriptions[index].request.creditJobs = UInt32(jobs)
+            pendingSubscriptions[index].request.creditBytes = UInt32(bytes)
+            return
+        }
         guard let id = connection.subscriptions[header.stream], let subscription = dispatcher.subscription(id) else {
             throw .unknownStream(header.stream)
         }
@@ -332,10 +347,18 @@ extension Server {
     }
 
     private func unsubscribe(_ header: FrameHeader, _ connection: Connection) throws(WireError) {
-        guard let id = connection.subscriptions.removeValue(forKey: header.stream) else {
+        if let id = connection.subscriptions.removeValue(forKey: header.stream) {
+            dispatcher.unsubscribe(id)
+        } else if let index = pending(header.stream, connection), let session = connection.session {
+            let request = pendingSubscriptions.remove(at: index).header
+            connection.send(
+                Subscribed(heartbeat: session.heartbeat),
+                correlation: request.correlation,
+                stream: request.stream
+            )
+        } else {
             throw .unknownStream(header.stream)
         }
-        dispatcher.unsubscribe(id)
         connection.send(Unsubscribed(), correlation: header.correlation, stream: header.stream)
     }
 

@@ -20,8 +20,7 @@ extension Server {
     ///
     /// - Returns: true where more could be granted.
     func deliver(now: UInt64) -> Bool {
-        if case .no = stopping {} else { return false }
-        guard dispatcher.hasWork else { return false }
+        guard !isStopping, dispatcher.hasWork else { return false }
         let reader = reader
         do throws(LMDBError) {
             var source = DeliverySource(server: self, snapshot: try reader.begin(), reads: reads)
@@ -106,13 +105,12 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
     /// Sends the frame that is being filled, if it holds anything.
     func endFrame() {
         defer { server.delivery.writer.removeAll() }
-        guard server.delivery.count > 0, let connection = server.connections[Int(server.delivery.connection)] else {
-            return
-        }
+        guard server.delivery.count > 0 else { return }
+        defer { server.delivery.count = 0 }
+        guard let connection = server.connections[Int(server.delivery.connection)] else { return }
         let start = server.delivery.start
         server.delivery.writer.patch(UInt16(server.delivery.count), at: start + FrameHeader.byteCount)
         server.delivery.writer.endFrame(start)
-        server.delivery.count = 0
         server.delivery.sendTo(connection)
         server.touch(connection)
     }

@@ -53,7 +53,9 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.queue(request.queue, snapshot, leases)
             }
-        case .getServer: connection.send(view(), correlation: header.correlation)
+        case .getServer:
+            _ = try GetServer(body: body)
+            connection.send(view(), correlation: header.correlation)
         case .wait: try wait(header, Wait(body: body), connection)
         default: throw WireError(.unknownOpcode, "Opcode \(header.opcode) is not a request.")
         }
@@ -94,10 +96,20 @@ extension Server {
 
     // MARK: Waiting
 
+    /// Requests of one connection that may wait at a time.
+    static let waitsPerConnectionMax = 65_536
+
     private func wait(_ header: FrameHeader, _ request: Wait, _ connection: Connection) throws(WireError) {
         if try isFinished(request.target) {
             return answerFinished(request.target, header, connection)
         }
+        guard connection.waitCount < Server.waitsPerConnectionMax else {
+            throw WireError(
+                .invalidRequest,
+                "A connection can have \(Server.waitsPerConnectionMax) waits; this is one more."
+            )
+        }
+        connection.waitCount += 1
         let longest = Limits.waitMillisecondsMax
         let timeout = request.timeout == 0 ? longest : min(request.timeout, longest)
         waits.add(
@@ -155,7 +167,9 @@ extension Server {
     func expireWaits(now: UInt64) {
         guard waits.nextDeadline <= now else { return }
         for request in waits.takeExpired(now: now) {
-            connections[Int(request.connection)]?.refuse(
+            guard let connection = connections[Int(request.connection)], connection.waitCount > 0 else { continue }
+            connection.waitCount -= 1
+            connection.refuse(
                 request.header,
                 WireError(.timedOut, "It has not finished within the time of the wait.")
             )

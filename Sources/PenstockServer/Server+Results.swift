@@ -86,7 +86,9 @@ extension Server {
     }
 
     private func answer(_ request: Waits.Request, _ target: Wait.Target) {
-        guard let connection = connections[Int(request.connection)] else { return }
+        // A connection that was closed by an answer before this one has no waits any more.
+        guard let connection = connections[Int(request.connection)], connection.waitCount > 0 else { return }
+        connection.waitCount -= 1
         answerFinished(target, request.header, connection)
     }
 }

@@ -36,14 +36,25 @@ extension Server {
         connections[Int(connection.slot)] = nil
         vacantConnections.append(connection.slot)
         connectionCount -= 1
-        dispatcher.unsubscribeAll(ofConnection: connection.slot)
-        waits.remove(connection: connection.slot)
-        pendingSubscriptions.removeAll { $0.connection === connection }
+        retire(connection)
+        if let session = connection.session { forgetIfIdle(session) }
+    }
+
+    /// The connection is about to end: nothing is delivered to it any more, and its session is free for another one.
+    func retire(_ connection: Connection) {
+        endSubscriptions(of: connection)
+        if connection.waitCount > 0 { waits.remove(connection: connection.slot) }
+        connection.waitCount = 0
         if let session = connection.session {
             if session.connection === connection { session.connection = nil }
             if session.welcoming === connection { session.welcoming = nil }
-            forgetIfIdle(session)
         }
+    }
+
+    private func endSubscriptions(of connection: Connection) {
+        if !connection.subscriptions.isEmpty { dispatcher.unsubscribeAll(ofConnection: connection.slot) }
+        connection.subscriptions.removeAll()
+        if !pendingSubscriptions.isEmpty { pendingSubscriptions.removeAll { $0.connection === connection } }
     }
 
     func didDrain(_ connection: Connection) {
@@ -54,7 +65,7 @@ extension Server {
 
     /// Takes a session that nobody uses out of memory; the database remembers it for a day.
     private func forgetIfIdle(_ session: Session) {
-        guard session.connection == nil, session.welcoming == nil, session.isSettled else { return }
+        guard session.connection == nil, session.welcoming == nil, session.isSettled, !session.isEnding else { return }
         var isHolding = false
         dispatcher.leases.forEachHeld { _, lease in if lease.sessionSlot == session.slot { isHolding = true } }
         if !isHolding { sessions.remove(session) }
@@ -69,9 +80,12 @@ extension Server {
                 "The client speaks versions \(hello.versionMin) to \(hello.versionMax); this server speaks \(Hello.version)."
             )
         }
-        if case .no = stopping {} else { throw WireError(.draining, "The server is stopping.") }
+        if isStopping { throw WireError(.draining, "The server is stopping.") }
         guard hello.lockDuration == 0 || Limits.allowsLockDuration(hello.lockDuration) else {
             throw .lockDuration(hello.lockDuration)
+        }
+        guard hello.session != SessionID(high: 0, low: 0) else {
+            throw WireError(.invalidRequest, "A session's id can't be 0: draw one at random.")
         }
         let session = try hello.mode == .open ? open(hello) : resume(hello)
         if hello.lockDuration > 0 { session.lockDurationMin = min(session.lockDurationMin, hello.lockDuration) }
@@ -96,15 +110,14 @@ extension Server {
     }
 
     private func resume(_ hello: Hello) throws(WireError) -> Session {
-        if let session = sessions[hello.session], !session.isEnding {
+        let known = sessions[hello.session]
+        if let session = known, !session.isEnding {
             for old in [session.connection, session.welcoming] {
                 old?.fail(WireError(.sessionTakenOver, "Another connection has resumed this session."))
-                if let old { dispatcher.unsubscribeAll(ofConnection: old.slot) }
             }
-            session.connection = nil
             return session
         }
-        guard let applied = try storedApplied(hello.session) else {
+        guard known == nil, let applied = try storedApplied(hello.session) else {
             throw WireError(
                 .sessionUnknown,
                 "The session \(hello.session) is not known: it ended, nobody came back for a day, or it is another database."
@@ -140,7 +153,7 @@ extension Server {
         session.welcoming = nil
         session.connection = connection
         connection.hello = nil
-        connection.allowFullFrames()
+        connection.frameBytesMax = Limits.frameBytesMax
         var welcome = Welcome(
             resumed: hello.isResume,
             database: database,
@@ -152,6 +165,7 @@ extension Server {
         welcome.version = Hello.version
         connection.send(welcome, correlation: hello.header.correlation)
         connection.state = hello.isResume ? .holding : .open
+        nextHousekeeping = min(nextHousekeeping, clock.monotonic + UInt64(session.heartbeat) / 2)
         guard hello.isResume else { return }
         let reader = reader
         do throws(LMDBError) {
@@ -269,7 +283,7 @@ extension Server {
     /// The session ends: its leases are given back, its outcomes forgotten.
     func goodbye(_ header: FrameHeader, _ session: Session, _ connection: Connection) {
         for slot in liveLeases(of: session).values { returnLease(slot, session) }
-        dispatcher.unsubscribeAll(ofConnection: connection.slot)
+        endSubscriptions(of: connection)
         connection.goodbye = header.correlation
         session.isEnding = true
         var command = Command(.endSession)
@@ -282,10 +296,9 @@ extension Server {
         guard let session = sessions[slot], session.isEnding else { return }
         session.applied = session.accepted
         if let connection = session.connection {
-            connection.session = nil
-            session.connection = nil
             if let correlation = connection.goodbye { connection.send(Farewell(), correlation: correlation) }
             connection.closeAfterFlush()
+            connection.session = nil
         }
         sessions.remove(session)
     }

@@ -65,6 +65,9 @@ package final class Server {
     private var armedAt = UInt64.max
     private var armedReal: UInt64 = 0
     var stopping = Stopping.no
+    var isStopping: Bool {
+        if case .no = stopping { false } else { true }
+    }
     /// Why the server ended by itself.
     package private(set) var failure: EngineError?
 
@@ -204,8 +207,18 @@ package final class Server {
     /// Serves until ``stop()``, or until the writer could not go on.
     package func run() {
         loop.run()
+        end()
+    }
+
+    /// A server that was made and not run has a thread to end, too.
+    deinit {
+        if writer != nil { end() }
+    }
+
+    private func end() {
         exchange.stop()
         writer?.join()
+        writer = nil
         closeLoop()
     }
 
@@ -233,7 +246,7 @@ package final class Server {
         handOver()
         stopIfDrained(now: now)
         arm(now: now)
-        if hasMore { wake.send() }
+        if hasMore || dispatcher.hasWork && !isStopping { wake.send() }
     }
 
     private func flush() {
@@ -241,7 +254,10 @@ package final class Server {
             connection.isTouched = false
             connection.stream.flush()
             if connection.stream.unsentBytes > Server.unsentBytesMax {
-                connection.stream.close()
+                connection.closeIfUnread()
+            } else if connection.isBlocked && connection.stream.unsentBytes == 0 {
+                // The kernel has taken all of it at once: nothing drains later.
+                didDrain(connection)
             }
         }
         touched.removeAll(keepingCapacity: true)

@@ -40,9 +40,9 @@ public struct FlowJob: Sendable {
         queue: String,
         data: Data = NoPayload(),
         options: JobOptions = JobOptions(),
-        @FlowJobBuilder children: () throws -> [FlowJob] = { [] }
-    ) rethrows {
-        self.init(name, queue: queue, data: data, options: options, children: try children())
+        @FlowJobBuilder children: () -> [FlowJob] = { [] }
+    ) {
+        self.init(name, queue: queue, data: data, options: options, children: children())
     }
 }
 

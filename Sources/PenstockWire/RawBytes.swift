@@ -25,6 +25,15 @@ extension RawSpan {
         return true
     }
 
+    /// Below, equal or above 0: the order of the bytes, the shorter first where one begins the other.
+    package func compare(to other: RawSpan) -> Int {
+        let shared = min(byteCount, other.byteCount)
+        for index in 0..<shared where self[index] != other[index] {
+            return self[index] < other[index] ? -1 : 1
+        }
+        return byteCount - other.byteCount
+    }
+
     /// The byte at a checked offset.
     package subscript(offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < byteCount)

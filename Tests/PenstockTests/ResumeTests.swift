@@ -265,7 +265,6 @@ struct ResumeTests {
     }
 
     @Test mutating func `leases are given up when the server was not heard for as long as they last`() {
-        session.hear()
         session.begin(worker)
         session.disconnect()
         session.advance(.seconds(3))
@@ -273,6 +272,13 @@ struct ResumeTests {
         session.advance(.milliseconds(1))
         session.advance(.seconds(9))
         #expect(session.takeEvents() == ["overdue"])
+    }
+
+    @Test mutating func `a worker that has never been connected has no leases to give up`() {
+        session = TestSession()
+        session.begin(worker)
+        session.advance(.seconds(60))
+        #expect(session.takeEvents() == [])
     }
 
     // MARK: Subscriptions

@@ -40,6 +40,7 @@ extension SessionStateMachine {
         _ output: inout Output
     ) {
         guard phase == .greeting else { return }
+        heard(now: now)
         frameLimit = Int(welcome.framesInFlightMax)
         addWindow = Int(welcome.addWindowBytes)
         heartbeatInterval = .milliseconds(Int64(max(welcome.heartbeat, 1)))

@@ -47,7 +47,7 @@ extension SessionStateMachine {
 
     /// A worker that has not heard of the server for the time of its leases has lost them, as far as it can know.
     mutating func findOverdueLeases(now: NIODeadline, _ output: inout Output) {
-        guard phase == .offline || phase == .greeting else { return }
+        guard isOpened, phase == .offline || phase == .greeting else { return }
         for (worker, subscription) in subscriptions where !subscription.isOverdue {
             guard now - lastHeard > .milliseconds(subscription.lease) else { continue }
             subscriptions[worker]?.isOverdue = true

@@ -25,7 +25,7 @@ public struct FlowJob: Sendable {
         queue: String,
         data: Data = NoPayload(),
         options: JobOptions = JobOptions(),
-        children: [FlowJob]
+        children: [FlowJob] = []
     ) {
         self.name = name
         self.queue = queue
@@ -40,9 +40,9 @@ public struct FlowJob: Sendable {
         queue: String,
         data: Data = NoPayload(),
         options: JobOptions = JobOptions(),
-        @FlowJobBuilder children: () -> [FlowJob] = { [] }
-    ) {
-        self.init(name, queue: queue, data: data, options: options, children: children())
+        @FlowJobBuilder children: () throws -> [FlowJob]
+    ) rethrows {
+        self.init(name, queue: queue, data: data, options: options, children: try children())
     }
 }
 

@@ -1,0 +1,77 @@
+import LMDB
+import PenstockWire
+
+/// An add that was read and checked, and not yet written: scratch space of the engine, used again.
+///
+/// Everything that can be wrong with an add is found while the plan is made, when
+/// nothing has been written; carrying it out can only fail with the database.
+struct AddPlan {
+    struct Node {
+        var fields: NodeFields
+        /// Index of the item that it belongs to.
+        var item: Int
+        /// Its id: given anew in order, or the stored job's.
+        var job: JobID
+        /// True: its custom id was taken, and `job` is the stored job.
+        var isExisting = false
+        /// The first dependent among the new edges, and its edge's position.
+        var firstDependent = JobID.none
+        var firstDependentPosition: UInt32 = 0
+        var dependents: UInt32 = 0
+        /// A node of its own item depends on it.
+        var hasDependentInItem = false
+    }
+
+    struct Item {
+        var isFlow: Bool
+        var name: ByteRange
+        var firstNode: Int
+        var nodes: Int
+        var newNodes = 0
+    }
+
+    struct Edge {
+        /// Index of the node that depends.
+        var node: Int
+        var dependency: JobID
+        /// Index of the dependency among the nodes; -1 where only its id was named.
+        var dependencyNode: Int
+        var policy: FailurePolicy?
+        /// Where a stored job was given the edge: its position there.
+        var hungPosition: UInt32?
+    }
+
+    /// The message's queues: where their names stand, and their ids (0: not known yet).
+    var queueNames: [ByteRange] = []
+    var queues: [QueueID] = []
+    var items: [Item] = []
+    var nodes: [Node] = []
+    /// New edges in the order of their dependents.
+    var edges: [Edge] = []
+    /// New edges whose dependent is a stored job.
+    var hasHungEdges = false
+
+    // Scratch for finding what stands twice.
+    var sortedIDs: [JobID] = []
+    var lastDependent: [Int] = []
+    var customNodes: [Int] = []
+
+    mutating func removeAll() {
+        queueNames.removeAll(keepingCapacity: true)
+        queues.removeAll(keepingCapacity: true)
+        items.removeAll(keepingCapacity: true)
+        nodes.removeAll(keepingCapacity: true)
+        edges.removeAll(keepingCapacity: true)
+        customNodes.removeAll(keepingCapacity: true)
+        lastDependent.removeAll(keepingCapacity: true)
+        hasHungEdges = false
+    }
+}
+
+/// Why a plan could not be made.
+enum PlanError: Error {
+    /// The add is refused.
+    case refused(WireError)
+    /// The database failed.
+    case lmdb(LMDBError)
+}

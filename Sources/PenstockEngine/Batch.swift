@@ -1,0 +1,174 @@
+package import PenstockWire
+
+/// What the engine is asked to do: one command, in a fixed size. Its bytes are in the batch's arena.
+package struct Command: Sendable {
+    package enum Kind: UInt8, Sendable {
+        // Of a session, numbered by it.
+        case add
+        case complete
+        case fail
+        /// The server's loop has refused a numbered command; it uses up its number all the same.
+        case refuse
+
+        // Of the server.
+        case openSession
+        case endSession
+        /// The client has every outcome up to `sequence`.
+        case confirm
+        /// Somebody wants jobs of a queue that nobody has named before; its name is in the arena.
+        case makeQueue
+        /// The lease is old enough to be kept over a restart.
+        case writeLease
+        /// The lease was given back: the job returns to its place.
+        case returnLease
+        /// The lease ran out.
+        case stall
+        /// Delayed jobs are due.
+        case promote
+        /// Sessions that nobody came back to are forgotten.
+        case expireSessions
+    }
+
+    package var kind: Kind
+    /// Flags of a failure; ``Failure`` names them.
+    package var flags: UInt8 = 0
+    package var contentType = ContentType.none
+    /// What a refused command is refused with; the message is in the arena.
+    package var status = ErrorCode.ok
+    /// The session's place in the server's table: outcomes are gathered by it.
+    package var sessionSlot: UInt32 = 0
+    package var session = SessionID(high: 0, low: 0)
+    package var sequence: UInt64 = 0
+    package var job = JobID.none
+    /// The lease's place in the server's table.
+    package var slot: UInt32 = 0
+    package var token = LeaseToken.none
+    /// Wall time at which the lease was granted, in milliseconds.
+    package var startedAt: UInt64 = 0
+    /// Milliseconds: a failure's own delay, or a written lease's duration.
+    package var duration: UInt64 = 0
+    /// An add's body, a result, a failure's message, a refusal's message.
+    package var body = ByteRange.empty
+    /// A failure's details.
+    package var details = ByteRange.empty
+
+    package init(_ kind: Kind) { self.kind = kind }
+}
+
+/// A lease began or ended at a slot since the last batch; `job` is none where it ended.
+package struct SlotChange: Sendable {
+    package var slot: UInt32
+    package var job: JobID
+
+    package init(slot: UInt32, job: JobID) {
+        self.slot = slot
+        self.job = job
+    }
+}
+
+/// Commands that are applied and made durable together, and everything they need.
+///
+/// The engine reads no clock and draws no random number: both come with the
+/// batch, so that the same batches give the same database.
+package struct Batch: Sendable {
+    package var commands: [Command] = []
+    /// The bytes that the commands' ranges point into.
+    package var arena = WireWriter(capacity: 4096)
+    /// The changes of the lease set since the last batch, in order.
+    package var slotChanges: [SlotChange] = []
+    /// Milliseconds of the persisted clock that no wall clock moves.
+    package var elapsed: UInt64 = 0
+    /// Wall time in milliseconds since 1970.
+    package var wall: UInt64 = 0
+    /// Seed of the jitter.
+    package var seed: UInt64 = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { commands.isEmpty && slotChanges.isEmpty }
+
+    /// Copies the bytes into the arena and returns where they are.
+    package mutating func keep(_ bytes: RawSpan) -> ByteRange {
+        let range = ByteRange(offset: arena.count, count: bytes.byteCount)
+        arena.raw(bytes)
+        return range
+    }
+
+    /// Appends what the other batch holds, and empties it.
+    package mutating func take(_ other: inout Batch) {
+        if isEmpty && arena.count == 0 {
+            swap(&self, &other)
+            return
+        }
+        let base = UInt32(arena.count)
+        arena.raw(other.arena.span)
+        for var command in other.commands {
+            command.body.offset += base
+            command.details.offset += base
+            commands.append(command)
+        }
+        slotChanges.append(contentsOf: other.slotChanges)
+        other.removeAll()
+    }
+
+    package mutating func removeAll() {
+        commands.removeAll(keepingCapacity: true)
+        slotChanges.removeAll(keepingCapacity: true)
+        arena.removeAll()
+        arena.shrink(to: 4 << 20)
+    }
+}
+
+/// What a batch came to: outcomes for the sessions, and effects for the dispatcher. Reused.
+package struct BatchResult: Sendable {
+    /// The outcomes of one session.
+    package struct SessionOutcomes: Sendable {
+        package var sessionSlot: UInt32
+        package var session: SessionID
+        /// The last number applied.
+        package var sequence: UInt64
+        /// In `bytes`: what follows the commit's number in an APPLIED body.
+        package var runs: ByteRange
+        /// True where one of the commands' bodies could not be read: the connection is to be closed.
+        package var malformed: Bool
+    }
+
+    /// The commit's number.
+    package var commit: UInt64 = 0
+    package var commandCount = 0
+    package var outcomes: [SessionOutcomes] = []
+    package var bytes = WireWriter(capacity: 4096)
+    /// Jobs that became ready, or returned to their place.
+    package var ready: [ReadyEntry] = []
+    /// Jobs that are not ready any more, though nobody completed them.
+    package var withdrawn: [ReadyEntry] = []
+    /// Lease slots whose lease has ended durably.
+    package var freedSlots: [UInt32] = []
+    /// Sessions that are open now, or gone.
+    package var openedSessions: [UInt32] = []
+    package var endedSessions: [UInt32] = []
+    package var finishedJobs: [JobID] = []
+    package var finishedFlows: [FlowID] = []
+    /// Elapsed time at which the next delayed job is due; `.max` where there is none.
+    package var nextDue: UInt64 = .max
+    /// Queues that were named for the first time.
+    package var newQueues: [QueueID] = []
+
+    package init() {}
+
+    package mutating func removeAll() {
+        commit = 0
+        commandCount = 0
+        outcomes.removeAll(keepingCapacity: true)
+        bytes.removeAll()
+        ready.removeAll(keepingCapacity: true)
+        withdrawn.removeAll(keepingCapacity: true)
+        freedSlots.removeAll(keepingCapacity: true)
+        openedSessions.removeAll(keepingCapacity: true)
+        endedSessions.removeAll(keepingCapacity: true)
+        finishedJobs.removeAll(keepingCapacity: true)
+        finishedFlows.removeAll(keepingCapacity: true)
+        nextDue = .max
+        newQueues.removeAll(keepingCapacity: true)
+    }
+}

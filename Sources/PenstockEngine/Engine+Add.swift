@@ -1,0 +1,303 @@
+import LMDB
+import PenstockWire
+
+/// Writing an add that was found right.
+extension Engine {
+    /// Refuses the add, or writes all of it.
+    mutating func add(
+        _ command: Command,
+        at index: UInt32,
+        _ body: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        do throws(PlanError) {
+            try makePlan(body, transaction)
+        } catch {
+            switch error {
+            case .refused(let error): return outcomes.refuse(command, at: index, error)
+            case .lmdb(let error): throw error
+            }
+        }
+        try carryOut(body, &transaction, &result)
+        answer(command, at: index)
+    }
+
+    private mutating func carryOut(
+        _ body: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        for place in plan.queues.indices where plan.queues[place] == QueueID(0) {
+            let name = try decode { () throws(WireError) in try body.string(plan.queueNames[place], "queue name") }
+            plan.queues[place] = makeQueue(name, &result)
+        }
+        linkDependents()
+        var nextEdge = 0
+        for item in plan.items.indices {
+            try write(item: item, nextEdge: &nextEdge, body, &transaction, &result)
+        }
+        meta.nextJob += UInt64(plan.items.reduce(0) { $0 + $1.newNodes })
+        try hangEdges(&transaction, &result)
+        try settleFinished(&transaction, &result)
+    }
+
+    /// Gives each new node its first dependent, so that its record is written once.
+    private mutating func linkDependents() {
+        var node = -1
+        var position: UInt32 = 0
+        for edge in plan.edges {
+            position = edge.node == node ? position + 1 : 0
+            node = edge.node
+            guard edge.dependencyNode >= 0, !plan.nodes[edge.dependencyNode].isExisting,
+                !plan.nodes[edge.node].isExisting
+            else { continue }
+            let target = edge.dependencyNode
+            if plan.nodes[target].dependents == 0 {
+                plan.nodes[target].firstDependent = plan.nodes[edge.node].job
+                plan.nodes[target].firstDependentPosition = position
+            }
+            plan.nodes[target].dependents += 1
+        }
+    }
+
+    private mutating func write(
+        item: Int,
+        nextEdge: inout Int,
+        _ body: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        let shape = plan.items[item]
+        var flow = FlowID.none
+        if shape.isFlow && shape.newNodes > 0 {
+            flow = FlowID(meta.nextFlow)
+            meta.nextFlow += 1
+        }
+        var record = FlowRecord()
+        record.createdAt = meta.wall
+        record.jobs = UInt32(shape.newNodes)
+        for index in shape.firstNode..<shape.firstNode + shape.nodes {
+            let firstEdge = nextEdge
+            while nextEdge < plan.edges.count && plan.edges[nextEdge].node == index { nextEdge += 1 }
+            if plan.nodes[index].isExisting { continue }
+            if record.firstJob == .none { record.firstJob = plan.nodes[index].job }
+            let state = try write(
+                node: index,
+                flow: flow,
+                edges: firstEdge..<nextEdge,
+                body,
+                &transaction,
+                &result
+            )
+            record.counts[state] += 1
+        }
+        guard flow != .none else { return }
+        try flushFlow(&transaction)
+        openFlow = OpenFlow(id: flow, record: record)
+        if !shape.name.isEmpty {
+            try transaction.put(
+                body.extracting(shape.name),
+                for: flow.rawValue,
+                in: tables.flowNames,
+                options: .append
+            )
+        }
+    }
+
+    private mutating func write(
+        node index: Int,
+        flow: FlowID,
+        edges: Range<Int>,
+        _ body: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> JobState {
+        let node = plan.nodes[index]
+        let options = node.fields.options
+        var record = JobRecord()
+        record.queue = plan.queues[Int(node.fields.queue)]
+        record.priority = options.priority
+        record.flow = flow
+        record.attempts = options.attempts
+        record.maxStalledCount = options.maxStalledCount
+        record.onFailure = options.onFailure
+        record.createdAt = meta.wall
+        record.firstDependent = node.firstDependent
+        record.firstDependentPosition = node.firstDependentPosition
+        record.dependents = node.dependents
+        if options.delay > 0 { record.flags.insert(.hasDelay) }
+        if options.backoff != .none { record.flags.insert(.hasBackoff) }
+        if options.lifo { record.flags.insert(.lifo) }
+        if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
+        if !node.hasDependentInItem { record.flags.insert(.isSink) }
+        if edges.isEmpty {
+            record.state = options.delay > 0 ? .delayed : .waiting
+        } else {
+            record.flags.insert(.hasDependencies)
+            record.dependencies.counting = UInt32(edges.count)
+            record.dependencies.unprocessed = UInt32(edges.count)
+            record.dependencies.positions = UInt32(edges.count)
+            record.state = .waitingChildren
+        }
+        // A job without dependencies takes its place when it becomes waiting, one with them now.
+        if record.state != .delayed { record.place = drawPlace(record.flags) }
+        if record.state == .delayed { record.due = meta.elapsed + options.delay }
+
+        scratch.removeAll()
+        record.encode(into: &scratch)
+        try transaction.put(scratch.span, for: node.job.rawValue, in: tables.jobs, options: .append)
+        scratch.removeAll()
+        PayloadRow.encode(node.fields, flags: record.flags, from: body, into: &scratch)
+        try transaction.put(scratch.span, for: node.job.rawValue, in: tables.payloads, options: .append)
+        if record.flags.contains(.hasCustomID) {
+            scratch.removeAll()
+            scratch.jobID(node.job)
+            let id = body.extracting(node.fields.customID)
+            try transaction.put(scratch.span, for: CustomIDKey(record.queue, id), in: tables.customIDs)
+        }
+        try writeEdges(edges, of: node.job, &transaction)
+        let queue = Int(record.queue.rawValue) - 1
+        queues[queue].counts[record.state] += 1
+        markDirty(record.queue)
+        switch record.state {
+        case .waiting:
+            let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: node.job)
+            try putReady(entry, &transaction)
+            result.ready.append(entry)
+        case .delayed:
+            try putEmpty(DelayedKey(due: record.due, job: node.job), in: tables.delayed, &transaction)
+        default: break
+        }
+        return record.state
+    }
+
+    /// Writes the edges of a new node, and the reverse entries that are not in their dependency's record.
+    private mutating func writeEdges(
+        _ edges: Range<Int>,
+        of job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        for place in edges {
+            let edge = plan.edges[place]
+            let position = UInt32(place - edges.lowerBound)
+            if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
+                let target = plan.nodes[edge.dependencyNode]
+                let policy = edge.policy ?? target.fields.options.onFailure
+                let record = EdgeRecord(dependency: edge.dependency, policy: policy)
+                try put(record, at: EdgeKey(job, position), &transaction)
+                if target.firstDependent != job {
+                    try putDependent(DependentKey(edge.dependency, job), position, &transaction)
+                }
+            } else {
+                try writeEdge(edge, at: EdgeKey(job, position), &transaction)
+            }
+        }
+    }
+
+    /// Writes an edge to a stored dependency, whose record has to learn of it.
+    private mutating func writeEdge(
+        _ edge: AddPlan.Edge,
+        at key: EdgeKey,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard var dependency = try record(of: edge.dependency, transaction) else {
+            throw LMDBError(.corrupted, in: .get)
+        }
+        let policy = edge.policy ?? dependency.onFailure
+        try put(EdgeRecord(dependency: edge.dependency, policy: policy), at: key, &transaction)
+        if dependency.dependents == 0 {
+            dependency.firstDependent = key.dependent
+            dependency.firstDependentPosition = key.position
+        } else {
+            try putDependent(DependentKey(edge.dependency, key.dependent), key.position, &transaction)
+        }
+        dependency.dependents += 1
+        try rewrite(dependency, of: edge.dependency, &transaction)
+    }
+
+    private mutating func putDependent(
+        _ key: DependentKey,
+        _ position: UInt32,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        scratch.removeAll()
+        scratch.u32(position)
+        try transaction.put(scratch.span, for: key, in: tables.dependents)
+    }
+
+    /// Hangs new dependencies on stored jobs: each waits for them from now on.
+    private mutating func hangEdges(
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard plan.hasHungEdges else { return }
+        for place in plan.edges.indices {
+            let edge = plan.edges[place]
+            guard plan.nodes[edge.node].isExisting else { continue }
+            let job = plan.nodes[edge.node].job
+            guard var record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
+            if record.state != .waitingChildren {
+                try leaveIndex(record, of: job, &transaction)
+                if record.state == .waiting {
+                    result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
+                }
+                record.due = 0
+                try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+            }
+            record.flags.insert(.hasDependencies)
+            let position = record.dependencies.positions
+            record.dependencies.positions += 1
+            record.dependencies.unprocessed += 1
+            record.dependencies.counting += 1
+            try rewrite(record, of: job, &transaction)
+            plan.edges[place].hungPosition = position
+            try writeEdge(edge, at: EdgeKey(job, position), &transaction)
+        }
+    }
+
+    /// Resolves the new edges whose dependency had finished before the add.
+    private mutating func settleFinished(
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        var node = -1
+        var position: UInt32 = 0
+        for edge in plan.edges {
+            position = edge.node == node ? position + 1 : 0
+            node = edge.node
+            if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting { continue }
+            guard let dependency = try record(of: edge.dependency, transaction), dependency.state.isFinished else {
+                continue
+            }
+            let key = EdgeKey(plan.nodes[node].job, edge.hungPosition ?? position)
+            try settle(key, isCompleted: dependency.state == .completed, &transaction, &result)
+        }
+        try settleFailures(&transaction, &result)
+    }
+
+    private mutating func answer(_ command: Command, at index: UInt32) {
+        let start = outcomes.begin(command, at: index)
+        let plan = plan
+        var flow = meta.nextFlow - UInt64(plan.items.count { $0.isFlow && $0.newNodes > 0 })
+        var items: [AddOutcome.Item] = []
+        items.reserveCapacity(plan.items.count)
+        for item in plan.items {
+            let nodes = plan.nodes[item.firstNode..<item.firstNode + item.nodes]
+            var answer = AddOutcome.Item(flow: .none, first: .none, nodes: UInt32(item.nodes))
+            if item.isFlow && item.newNodes > 0 {
+                answer.flow = FlowID(flow)
+                flow += 1
+            }
+            answer.first = nodes.first { !$0.isExisting }?.job ?? .none
+            if item.newNodes < item.nodes {
+                for (offset, node) in nodes.enumerated() where node.isExisting {
+                    answer.existing.append(.init(node: UInt32(offset), job: node.job))
+                }
+            }
+            items.append(answer)
+        }
+        outcomes.withWriter(of: command) { AddOutcome(items: items).encode(into: &$0) }
+        outcomes.end(command, start)
+    }
+}

@@ -1,0 +1,355 @@
+import LMDB
+import PenstockWire
+
+/// Reading and checking an add.
+extension Engine {
+    /// Fills ``plan`` from the message; nothing is written.
+    mutating func makePlan(
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
+        plan.removeAll()
+        do throws(WireError) {
+            try readNodes(body)
+        } catch {
+            throw .refused(error)
+        }
+        try giveIDs(body, transaction)
+        try findCustomIDsTwice(body)
+        for index in plan.nodes.indices { try planEdges(of: index, body, transaction) }
+        if plan.hasHungEdges { try findCycles(transaction) }
+    }
+
+    private mutating func readNodes(_ body: RawSpan) throws(WireError) {
+        var decoder = try AddDecoder(body)
+        for _ in 0..<decoder.queueCount {
+            let range = try decoder.nextQueue()
+            let bytes = body.extracting(range)
+            try Names.checkQueue(bytes)
+            plan.queueNames.append(range)
+            let name = try body.string(range, "queue name")
+            plan.queues.append(queueIDs[name] ?? QueueID(0))
+        }
+        for item in 0..<(try decoder.itemCount()) {
+            let (isFlow, name, nodes) = try decoder.nextItem()
+            guard plan.nodes.count + nodes <= PenstockWire.Limits.jobsPerAddMax else {
+                throw WireError(
+                    .tooManyJobs,
+                    "More than \(PenstockWire.Limits.jobsPerAddMax) jobs in one add, which is the most."
+                )
+            }
+            plan.items.append(
+                AddPlan.Item(isFlow: isFlow, name: name, firstNode: plan.nodes.count, nodes: nodes)
+            )
+            for _ in 0..<nodes {
+                plan.nodes.append(AddPlan.Node(fields: try decoder.nextNode(), item: item, job: .none))
+            }
+        }
+        try decoder.end()
+    }
+
+    /// Gives every node its id: the stored job's where its custom id is taken, else the next one.
+    private mutating func giveIDs(_ body: RawSpan, _ transaction: borrowing WriteTransaction) throws(PlanError) {
+        var next = meta.nextJob
+        for index in plan.nodes.indices {
+            let node = plan.nodes[index]
+            if !node.fields.customID.isEmpty {
+                plan.customNodes.append(index)
+                if let stored = try storedJob(node, body, transaction) {
+                    guard !node.fields.options.rejectExisting else {
+                        throw .refused(
+                            WireError(
+                                .customIDExists,
+                                "\(describe(index, body)) has a custom id that job \(stored) has already."
+                            )
+                        )
+                    }
+                    plan.nodes[index].job = stored
+                    plan.nodes[index].isExisting = true
+                    continue
+                }
+            }
+            plan.nodes[index].job = JobID(next)
+            plan.items[node.item].newNodes += 1
+            next += 1
+        }
+        plan.lastDependent.append(contentsOf: repeatElement(-1, count: plan.nodes.count))
+    }
+
+    private mutating func storedJob(
+        _ node: AddPlan.Node,
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) -> JobID? {
+        let queue = plan.queues[Int(node.fields.queue)]
+        guard queue != QueueID(0) else { return nil }
+        let id = body.extracting(node.fields.customID)
+        do throws(LMDBError) {
+            guard let bytes = try transaction.get(CustomIDKey(queue, id), in: tables.customIDs) else { return nil }
+            return try decode { () throws(WireError) in
+                var reader = WireReader(bytes)
+                return try reader.jobID()
+            }
+        } catch {
+            throw .lmdb(error)
+        }
+    }
+
+    private mutating func findCustomIDsTwice(_ body: RawSpan) throws(PlanError) {
+        guard plan.customNodes.count > 1 else { return }
+        let nodes = plan.nodes
+        let names = plan.queueNames
+        plan.customNodes.sort { a, b in
+            let (a, b) = (nodes[a].fields, nodes[b].fields)
+            let order = body.extracting(a.customID).compare(to: body.extracting(b.customID))
+            if order != 0 { return order < 0 }
+            return body.extracting(names[Int(a.queue)]).compare(to: body.extracting(names[Int(b.queue)])) < 0
+        }
+        for place in plan.customNodes.indices.dropFirst() {
+            let a = nodes[plan.customNodes[place - 1]].fields
+            let b = nodes[plan.customNodes[place]].fields
+            guard body.extracting(a.customID).compare(to: body.extracting(b.customID)) == 0,
+                body.extracting(names[Int(a.queue)]).compare(to: body.extracting(names[Int(b.queue)])) == 0
+            else { continue }
+            throw .refused(
+                WireError(
+                    .duplicateCustomID,
+                    "\(describe(plan.customNodes[place], body)) has the custom id of another node of the same add and queue."
+                )
+            )
+        }
+    }
+
+    // MARK: Edges
+
+    private mutating func planEdges(
+        of index: Int,
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
+        let fields = plan.nodes[index].fields
+        guard fields.dependencyCount > 0 else { return }
+        let firstEdge = plan.edges.count
+        var reader = WireReader(body.extracting(fields.dependencies))
+        var mayRepeat = false
+        for _ in 0..<fields.dependencyCount {
+            let dependency: DependencyFields
+            do throws(WireError) {
+                dependency = try DependencyFields(from: &reader)
+            } catch {
+                throw .refused(error)
+            }
+            let edge = try planEdge(index, dependency, body, transaction)
+            if edge.dependencyNode < 0 || plan.nodes[edge.dependencyNode].isExisting { mayRepeat = true }
+            plan.edges.append(edge)
+        }
+        if mayRepeat { try findDependenciesTwice(index, plan.edges[firstEdge...], body) }
+        if plan.nodes[index].isExisting { try hang(index, firstEdge, body, transaction) }
+        for edge in plan.edges[firstEdge...] { note(edge) }
+    }
+
+    private mutating func planEdge(
+        _ index: Int,
+        _ dependency: DependencyFields,
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) -> AddPlan.Edge {
+        switch dependency.target {
+        case .node(let target):
+            guard target < UInt64(index) else {
+                if target == UInt64(index) {
+                    throw .refused(WireError(.selfReference, "\(describe(index, body)) depends on itself."))
+                }
+                throw .refused(
+                    WireError(
+                        .forwardReference,
+                        "\(describe(index, body)) depends on node \(target), which does not come before it in the add."
+                    )
+                )
+            }
+            let node = Int(target)
+            guard plan.lastDependent[node] != index else { throw .refused(twice(index, plan.nodes[node].job, body)) }
+            plan.lastDependent[node] = index
+            return AddPlan.Edge(
+                node: index,
+                dependency: plan.nodes[node].job,
+                dependencyNode: node,
+                policy: dependency.policy
+            )
+        case .job(let job):
+            guard job != plan.nodes[index].job || !plan.nodes[index].isExisting else {
+                throw .refused(WireError(.selfReference, "\(describe(index, body)) depends on itself."))
+            }
+            guard try isStored(job, transaction) else {
+                throw .refused(
+                    WireError(
+                        .unknownDependency,
+                        "\(describe(index, body)) depends on job \(job), which does not exist."
+                    )
+                )
+            }
+            return AddPlan.Edge(node: index, dependency: job, dependencyNode: -1, policy: dependency.policy)
+        }
+    }
+
+    private mutating func isStored(
+        _ job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) -> Bool {
+        do throws(LMDBError) {
+            return try transaction.get(job.rawValue, in: tables.jobs) != nil
+        } catch {
+            throw .lmdb(error)
+        }
+    }
+
+    private mutating func findDependenciesTwice(
+        _ index: Int,
+        _ edges: ArraySlice<AddPlan.Edge>,
+        _ body: RawSpan
+    ) throws(PlanError) {
+        plan.sortedIDs.removeAll(keepingCapacity: true)
+        for edge in edges { plan.sortedIDs.append(edge.dependency) }
+        plan.sortedIDs.sort()
+        for place in plan.sortedIDs.indices.dropFirst() where plan.sortedIDs[place] == plan.sortedIDs[place - 1] {
+            throw .refused(twice(index, plan.sortedIDs[place], body))
+        }
+    }
+
+    private mutating func twice(_ index: Int, _ job: JobID, _ body: RawSpan) -> WireError {
+        WireError(.duplicateDependency, "\(describe(index, body)) names job \(job) twice among its dependencies.")
+    }
+
+    /// Keeps what is new of the dependencies of a stored job, and checks that the job can still wait for them.
+    private mutating func hang(
+        _ index: Int,
+        _ firstEdge: Int,
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
+        let job = plan.nodes[index].job
+        do throws(LMDBError) {
+            var kept = firstEdge
+            for place in firstEdge..<plan.edges.count {
+                let edge = plan.edges[place]
+                if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
+                    plan.edges[kept] = edge
+                    kept += 1
+                } else if try !isDependent(job, of: edge.dependency, transaction) {
+                    plan.edges[kept] = edge
+                    kept += 1
+                }
+            }
+            plan.edges.removeLast(plan.edges.count - kept)
+            guard kept > firstEdge else { return }
+            plan.hasHungEdges = true
+            guard let record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
+            switch record.state {
+            case .waiting where !leaseSet.contains(job), .delayed, .waitingChildren: return
+            default: break
+            }
+        } catch {
+            throw .lmdb(error)
+        }
+        throw .refused(
+            WireError(
+                .dependentNotOpen,
+                "\(describe(index, body)) is stored as job \(job), which runs or has ended: it can't be given dependencies any more."
+            )
+        )
+    }
+
+    /// True where the edge is stored already.
+    mutating func isDependent(
+        _ dependent: JobID,
+        of dependency: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard let record = try record(of: dependency, transaction) else { return false }
+        if record.firstDependent == dependent { return true }
+        guard record.dependents > 0 else { return false }
+        return try transaction.get(DependentKey(dependency, dependent), in: tables.dependents) != nil
+    }
+
+    /// Tells a new dependency of its dependent, so that its record is written once.
+    private mutating func note(_ edge: AddPlan.Edge) {
+        guard edge.dependencyNode >= 0 else { return }
+        let target = edge.dependencyNode
+        if plan.nodes[target].item == plan.nodes[edge.node].item { plan.nodes[target].hasDependentInItem = true }
+    }
+
+    // MARK: Cycles
+
+    /// Steps that the search for a cycle may take.
+    static let cycleStepsMax = 100_000
+
+    /// Walks the unfinished dependencies of every stored job that gets new ones: none may lead back to it.
+    private mutating func findCycles(_ transaction: borrowing WriteTransaction) throws(PlanError) {
+        // New nodes alone can form no cycle: each depends only on what comes before it.
+        var newEdges: [JobID: [JobID]] = [:]
+        for edge in plan.edges { newEdges[plan.nodes[edge.node].job, default: []].append(edge.dependency) }
+        var steps = 0
+        for node in plan.nodes where node.isExisting && newEdges[node.job] != nil {
+            var from: [JobID: JobID] = [:]
+            var stack = newEdges[node.job]!
+            for dependency in stack { from[dependency] = node.job }
+            while let job = stack.popLast() {
+                if job == node.job { throw .refused(cycle(node.job, from)) }
+                steps += 1
+                guard steps <= Engine.cycleStepsMax else {
+                    throw .refused(
+                        WireError(
+                            .cycleSearchTooLarge,
+                            "Looking for a cycle took more than \(Engine.cycleStepsMax) steps: too many jobs lie below."
+                        )
+                    )
+                }
+                let stored = try unfinishedDependencies(of: job, limit: Engine.cycleStepsMax - steps, transaction)
+                for dependency in stored + newEdges[job, default: []] where from[dependency] == nil {
+                    from[dependency] = job
+                    stack.append(dependency)
+                }
+            }
+        }
+    }
+
+    private mutating func unfinishedDependencies(
+        of job: JobID,
+        limit: Int,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) -> [JobID] {
+        var found: [JobID] = []
+        do throws(LMDBError) {
+            guard let record = try record(of: job, transaction), record.dependencies.unprocessed > 0 else { return [] }
+            var cursor = try transaction.cursor(in: tables.edges)
+            var entry = try cursor.seek(to: EdgeKey(job, 0))
+            while let edge = entry, edge.key?.dependent == job, found.count <= limit {
+                let value = edge.value
+                let record = try decode { () throws(WireError) in try EdgeRecord(value) }
+                if record.kind == .unprocessed { found.append(record.dependency) }
+                entry = try cursor.next()
+            }
+        } catch {
+            throw .lmdb(error)
+        }
+        return found
+    }
+
+    private mutating func cycle(_ job: JobID, _ from: [JobID: JobID]) -> WireError {
+        var path = [job]
+        var step = from[job]
+        while let current = step, current != job, path.count < 32 {
+            path.append(current)
+            step = from[current]
+        }
+        path.append(job)
+        let text = path.reversed().map(\.description).joined(separator: " depends on ")
+        return WireError(.cycle, "The add would close a cycle: \(text).")
+    }
+
+    /// A node for a message: its index and its name.
+    mutating func describe(_ index: Int, _ body: RawSpan) -> String {
+        let name = (try? body.string(plan.nodes[index].fields.name, "job name")) ?? ""
+        return "Node \(index) (\(Names.quoted(name)))"
+    }
+}

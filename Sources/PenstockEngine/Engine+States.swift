@@ -1,0 +1,150 @@
+import LMDB
+import PenstockWire
+
+/// Changes of state, and what has to be kept in step with them: counts, indexes, effects.
+extension Engine {
+    /// Moves the record to a state and the counts of its queue and flow with it; the caller writes the record.
+    mutating func move(
+        _ record: inout JobRecord,
+        of job: JobID,
+        to state: JobState,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        let old = record.state
+        record.state = state
+        let queue = Int(record.queue.rawValue) - 1
+        queues[queue].counts[old] -= 1
+        queues[queue].counts[state] += 1
+        markDirty(record.queue)
+        if state.isFinished {
+            record.finishedAt = meta.wall
+            result.finishedJobs.append(job)
+        }
+        if record.flow != .none { try moveInFlow(record, from: old, &transaction, &result) }
+    }
+
+    private mutating func moveInFlow(
+        _ record: JobRecord,
+        from old: JobState,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard try open(record.flow, &transaction) else { return }
+        let state = record.state
+        openFlow!.record.counts[old] -= 1
+        openFlow!.record.counts[state] += 1
+        guard state.isFinished else { return }
+        if state != .completed && record.flags.contains(.isSink) { openFlow!.record.failedSinks += 1 }
+        if openFlow!.record.unfinished == 0 {
+            openFlow!.record.finishedAt = meta.wall
+            result.finishedFlows.append(record.flow)
+        }
+    }
+
+    mutating func markDirty(_ queue: QueueID) {
+        let index = Int(queue.rawValue) - 1
+        if !queues[index].isDirty {
+            queues[index].isDirty = true
+            dirtyQueues.append(queue)
+        }
+    }
+
+    /// Draws the next place of a job: at the tail, or before the head for a lifo job that has not failed yet.
+    mutating func drawPlace(_ flags: JobRecord.Flags) -> UInt64 {
+        if flags.contains(.lifo) && !flags.contains(.isRetry) {
+            meta.falling -= 1
+            return meta.falling + 1
+        }
+        meta.rising += 1
+        return meta.rising - 1
+    }
+
+    /// Makes a job ready that is in no index now; the caller writes the record.
+    mutating func makeReady(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        if record.place == 0 { record.place = drawPlace(record.flags) }
+        record.due = 0
+        if record.state != .waiting { try move(&record, of: job, to: .waiting, &transaction, &result) }
+        let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: job)
+        try putReady(entry, &transaction)
+        result.ready.append(entry)
+    }
+
+    /// Makes a job wait for a time; it is in no index now, and the caller writes the record.
+    mutating func delay(
+        _ record: inout JobRecord,
+        of job: JobID,
+        by milliseconds: UInt64,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        record.due = meta.elapsed + milliseconds
+        if record.state != .delayed { try move(&record, of: job, to: .delayed, &transaction, &result) }
+        try putEmpty(DelayedKey(due: record.due, job: job), in: tables.delayed, &transaction)
+    }
+
+    /// Takes a job out of the index that its state keeps it in.
+    mutating func leaveIndex(
+        _ record: JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        switch record.state {
+        case .waiting: _ = try transaction.delete(ReadyKey(record.queue, record.turn), in: tables.ready)
+        case .delayed: _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+        case .active: _ = try transaction.delete(job.rawValue, in: tables.leases)
+        case .waitingChildren, .completed, .failed, .cancelled: break
+        }
+    }
+
+    /// Releases a job whose edges that count are all resolved; the caller writes the record.
+    mutating func release(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard record.flags.contains(.hasDelay), record.attemptsMade == 0 else {
+            return try makeReady(&record, of: job, &transaction, &result)
+        }
+        let delay = try payloadDelay(record, of: job, transaction)
+        try self.delay(&record, of: job, by: delay, &transaction, &result)
+    }
+
+    private mutating func payloadDelay(
+        _ record: JobRecord,
+        of job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> UInt64 {
+        guard let bytes = try transaction.get(job.rawValue, in: tables.payloads) else { return 0 }
+        return try decode { () throws(WireError) in try PayloadRow(bytes, flags: record.flags).delay }
+    }
+
+    // MARK: Delayed jobs
+
+    /// Delayed jobs made ready in one command: beyond it, the next batch goes on.
+    static let promotedPerCommandMax = 1000
+
+    mutating func promote(_ transaction: inout WriteTransaction, _ result: inout BatchResult) throws(LMDBError) {
+        for _ in 0..<Engine.promotedPerCommandMax {
+            guard let key = try firstDelayed(transaction), key.due <= meta.elapsed else { return }
+            _ = try transaction.delete(key, in: tables.delayed)
+            guard var record = try record(of: key.job, transaction), record.state == .delayed else { continue }
+            try makeReady(&record, of: key.job, &transaction, &result)
+            try rewrite(record, of: key.job, &transaction)
+        }
+    }
+
+    mutating func nextDue(_ transaction: borrowing WriteTransaction) throws(LMDBError) -> UInt64 {
+        try firstDelayed(transaction)?.due ?? .max
+    }
+
+    private mutating func firstDelayed(_ transaction: borrowing WriteTransaction) throws(LMDBError) -> DelayedKey? {
+        try transaction.entry(atOrAfter: DelayedKey(due: 0, job: .none), in: tables.delayed)?.key
+    }
+}

@@ -1,0 +1,237 @@
+package import LMDB
+package import PenstockWire
+
+/// What the durable commands mean: a state machine over the tables of a database.
+///
+///     (state, batch) -> (state, outcomes and effects)
+///
+/// One batch is one write transaction. The engine reads no clock and draws no
+/// random number (both come with the batch), so the same batches give the same
+/// database. A command is validated before its first write: it is applied whole,
+/// or refused whole and costs its neighbours nothing.
+///
+/// One thread owns an engine: the writer. What it keeps in memory is what every
+/// batch needs (counters, queues) and scratch space that is used again.
+package struct Engine: ~Copyable {
+    package let environment: Environment
+    let tables: Tables
+
+    /// As of the last commit, and while a batch is applied, as of its last command.
+    var meta: MetaRecord
+    /// By id, from 1 on: `queues[id - 1]`.
+    var queues: [QueueRecord] = []
+    var queueIDs: [String: QueueID] = [:]
+    /// Queues whose row is to be written at the end of the batch.
+    var dirtyQueues: [QueueID] = []
+    /// The live leases as of the hand-over of the batch: the job at each slot.
+    var leaseSet = LeaseSet()
+
+    /// The flow that was last touched, not yet written: neighbours in a batch often share one.
+    var openFlow: OpenFlow?
+    /// Failed jobs whose dependents are still to be told.
+    var failures: [JobID] = []
+    var outcomes = OutcomeGatherer()
+    var plan = AddPlan()
+    /// A record on its way to a table.
+    var scratch = WireWriter(capacity: 256)
+    var random = SplitMix64(seed: 0)
+
+    /// Adds are refused for want of room; its owner looks at the disk now and then.
+    package var isOverQuota = false
+
+    struct OpenFlow {
+        var id: FlowID
+        var record: FlowRecord
+    }
+
+    /// Opens the engine over an environment that was opened with ``Tables/names``, and raises the epoch.
+    ///
+    /// - Parameters:
+    ///   - wall: wall time in milliseconds: elapsed time goes on by what has passed, at most seven days.
+    ///   - database: the id of the database, if it has to be made.
+    /// - Throws: `EngineError.newerFormat`; nothing was changed then.
+    package init(_ environment: Environment, wall: UInt64, database: SessionID) throws(EngineError) {
+        self.environment = environment
+        tables = Tables(environment)
+        meta = MetaRecord(database: database)
+        try start(wall: wall)
+    }
+
+    package var epoch: UInt64 { meta.epoch }
+    package var database: SessionID { meta.database }
+    package var elapsed: UInt64 { meta.elapsed }
+
+    /// The most that elapsed time goes on over a stop: seven days.
+    static let stoppedMillisecondsMax: UInt64 = 7 * 86_400_000
+
+    private mutating func start(wall: UInt64) throws(EngineError) {
+        let environment = environment
+        do throws(LMDBError) {
+            var transaction = try environment.beginWrite()
+            var stored: MetaRecord?
+            if let bytes = try transaction.get(0, in: tables.meta) { stored = try? MetaRecord(bytes) }
+            if let stored { meta = stored }
+            guard meta.format <= MetaRecord.format else {
+                throw LMDBError(.versionMismatch, in: .get)
+            }
+            if stored != nil && wall > meta.wall {
+                meta.elapsed += min(wall - meta.wall, Engine.stoppedMillisecondsMax)
+            }
+            meta.wall = wall
+            meta.epoch += 1
+            try put(meta, in: &transaction)
+            try transaction.commit()
+        } catch {
+            if error.code == .versionMismatch { throw .newerFormat(found: meta.format, known: MetaRecord.format) }
+            throw .lmdb(error)
+        }
+        try loadQueues()
+    }
+
+    /// Applies the batch in one transaction and makes it durable.
+    ///
+    /// - Throws: `EngineError.full`: nothing was committed; call again with
+    ///   `refusingAdds`. Anything else: the outcome is not known, answer nobody and
+    ///   end the process.
+    package mutating func apply(
+        _ batch: borrowing Batch,
+        refusingAdds: Bool = false,
+        into result: inout BatchResult
+    ) throws(EngineError) {
+        result.removeAll()
+        outcomes.removeAll()
+        let before = meta
+        random = SplitMix64(seed: batch.seed)
+        do throws(EngineError) {
+            try commit(batch, refusingAdds: refusingAdds, into: &result)
+        } catch {
+            // Nothing of the batch is in the database, so nothing may be in memory.
+            meta = before
+            openFlow = nil
+            failures.removeAll()
+            dirtyQueues.removeAll()
+            result.removeAll()
+            if case .lmdb(let error) = error {
+                guard case .full = environment.classify(error) else { throw .lmdb(error) }
+                try loadQueues()
+                throw .full
+            }
+            throw error
+        }
+    }
+
+    private mutating func commit(
+        _ batch: borrowing Batch,
+        refusingAdds: Bool,
+        into result: inout BatchResult
+    ) throws(EngineError) {
+        let environment = environment
+        do throws(LMDBError) {
+            var transaction = try environment.beginWrite()
+            result.commit = transaction.id
+            meta.elapsed = max(meta.elapsed, batch.elapsed)
+            meta.wall = batch.wall
+            // The set of the hand-over; to apply the changes again, as after `full`, changes nothing.
+            leaseSet.apply(batch.slotChanges)
+            for index in batch.commands.indices {
+                try apply(batch, at: index, refusingAdds: refusingAdds, &transaction, &result)
+            }
+            try flushFlow(&transaction)
+            try writeDirtyQueues(&transaction)
+            try writeOutcomes(&transaction, into: &result)
+            try put(meta, in: &transaction)
+            result.nextDue = try nextDue(transaction)
+            result.commandCount = batch.commands.count
+            try transaction.commit()
+        } catch {
+            throw .lmdb(error)
+        }
+    }
+
+    private mutating func apply(
+        _ batch: borrowing Batch,
+        at index: Int,
+        refusingAdds: Bool,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        let command = batch.commands[index]
+        let place = UInt32(index)
+        switch command.kind {
+        case .complete, .fail:
+            let isApplied = try finishAttempt(command, batch.arena.span, &transaction, &result)
+            if isApplied {
+                outcomes.succeed(command, at: place)
+            } else {
+                outcomes.refuse(command, at: place, .fenced)
+            }
+            result.freedSlots.append(command.slot)
+        case .add:
+            if refusingAdds || isOverQuota {
+                outcomes.refuse(command, at: place, .full)
+            } else {
+                try add(command, at: place, batch.arena.span.extracting(command.body), &transaction, &result)
+            }
+        case .refuse:
+            let message = try? batch.arena.span.string(command.body, "message")
+            outcomes.refuse(command, at: place, WireError(command.status, message ?? ""))
+        case .openSession:
+            try openSession(command, &transaction, &result)
+        case .endSession:
+            try endSession(command, &transaction, &result)
+        case .confirm:
+            try confirm(command, &transaction)
+        case .makeQueue:
+            if let name = String(validating: batch.arena.span.extracting(command.body)) { _ = makeQueue(name, &result) }
+        case .writeLease:
+            try writeLease(command, &transaction)
+        case .returnLease:
+            try returnLease(command, isStall: false, &transaction, &result)
+            result.freedSlots.append(command.slot)
+        case .stall:
+            try returnLease(command, isStall: true, &transaction, &result)
+            result.freedSlots.append(command.slot)
+        case .promote:
+            try promote(&transaction, &result)
+        case .expireSessions:
+            try expireSessions(&transaction)
+        }
+    }
+}
+
+/// Why the engine could not do its work.
+package enum EngineError: Error, Sendable, CustomStringConvertible {
+    case lmdb(LMDBError)
+    /// There is no room; nothing of the batch was committed.
+    case full
+    case newerFormat(found: UInt32, known: UInt32)
+    /// A row that this server wrote can't be read.
+    case damaged(String)
+
+    package var description: String {
+        switch self {
+        case .lmdb(let error): "the database answered: \(error)"
+        case .full: "the database has no room"
+        case .newerFormat(let found, let known):
+            "the database has format \(found), and this server knows formats up to \(known): use a newer server"
+        case .damaged(let what): "the database is damaged: \(what)"
+        }
+    }
+}
+
+/// A small generator of numbers that look random: the same seed gives the same ones.
+///
+/// Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,197 @@
+import PenstockWire
+
+/// What changes of a job, in as few bytes as that takes; everything else is in its ``PayloadRow``.
+///
+/// Layout, little-endian; version 1. To change it: give the new layout the next
+/// version, read both, and keep a file of the old one among the tests' fixtures.
+///
+///      0 u32 checksum (0: none yet)    34 u16 attemptsMade        56 u64 startedAt
+///      4 u8  version                   36 u32 attemptsStarted     64 u64 finishedAt
+///      5 u8  state                     40 u16 stalledCount        72 u64 due, or a written lease's token
+///      6 u8  cause                     42 u16 maxStalledCount     80 u64 first dependent
+///      7 u8  flags                     44 u8  onFailure           88 u32 its edge's position
+///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
+///     12 u32 priority                  46 u8  content type        96 u32 bytes of the outcome
+///     16 u64 place (0: none drawn)     47 u8  0                  100 dependency block, where flagged
+///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline
+///     32 u16 attempts
+struct JobRecord: Sendable {
+    /// Results and failures of up to this many bytes stay in the record.
+    static let inlineOutcomeBytesMax = 64
+    static let version: UInt8 = 1
+
+    struct Flags: OptionSet {
+        let rawValue: UInt8
+        /// It has, or had, dependencies: the dependency block is there.
+        static let hasDependencies = Flags(rawValue: 1 << 0)
+        /// The payload row holds a delay.
+        static let hasDelay = Flags(rawValue: 1 << 1)
+        /// The payload row holds a backoff.
+        static let hasBackoff = Flags(rawValue: 1 << 2)
+        static let lifo = Flags(rawValue: 1 << 3)
+        /// No job of its flow depends on it: its failure is the flow's.
+        static let isSink = Flags(rawValue: 1 << 4)
+        /// It failed once: its next place is at the tail, lifo or not.
+        static let isRetry = Flags(rawValue: 1 << 5)
+        /// The payload row holds a custom id.
+        static let hasCustomID = Flags(rawValue: 1 << 6)
+    }
+
+    /// What the outcome's bytes are.
+    enum OutcomeKind: UInt8 {
+        case none = 0
+        /// A result, of ``JobRecord/contentType``.
+        case result = 1
+        /// `str16 message | bytes32 details`
+        case failure = 2
+    }
+
+    var state = JobState.waiting
+    var cause = FailureCause.none
+    var flags: Flags = []
+    var queue = QueueID(0)
+    var priority: UInt32 = 0
+    var place: UInt64 = 0
+    var flow = FlowID.none
+    var attempts: UInt16 = 1
+    var attemptsMade: UInt16 = 0
+    var attemptsStarted: UInt32 = 0
+    var stalledCount: UInt16 = 0
+    var maxStalledCount: UInt16 = 1
+    var onFailure = FailurePolicy.failParent
+    var outcome = OutcomeKind.none
+    var contentType = ContentType.none
+    /// Wall times in milliseconds since 1970; 0 where it has not happened.
+    var createdAt: UInt64 = 0
+    var startedAt: UInt64 = 0
+    var finishedAt: UInt64 = 0
+    /// While delayed: when it is due (elapsed time). While active: the written lease's token. Else 0.
+    var due: UInt64 = 0
+    var firstDependent = JobID.none
+    var firstDependentPosition: UInt32 = 0
+    /// All dependents, the first included.
+    var dependents: UInt32 = 0
+    /// Bytes of the outcome, here if at most ``inlineOutcomeBytesMax``, else in the results table.
+    var outcomeBytes: UInt32 = 0
+    /// Present where `flags` has `hasDependencies`.
+    var dependencies = DependencyBlock()
+
+    var turn: Turn { Turn(priority: priority, place: place) }
+    var hasInlineOutcome: Bool { outcome != .none && Int(outcomeBytes) <= JobRecord.inlineOutcomeBytesMax }
+    var fixedBytes: Int { 100 + (flags.contains(.hasDependencies) ? DependencyBlock.byteCount : 0) }
+
+    init() {}
+
+    func encode(into writer: inout WireWriter) {
+        writer.u32(0)
+        writer.u8(JobRecord.version)
+        writer.u8(state.rawValue)
+        writer.u8(cause.rawValue)
+        writer.u8(flags.rawValue)
+        writer.u32(queue.rawValue)
+        writer.u32(priority)
+        writer.u64(place)
+        writer.flowID(flow)
+        writer.u16(attempts)
+        writer.u16(attemptsMade)
+        writer.u32(attemptsStarted)
+        writer.u16(stalledCount)
+        writer.u16(maxStalledCount)
+        writer.u8(onFailure.rawValue)
+        writer.u8(outcome.rawValue)
+        writer.u8(contentType.rawValue)
+        writer.u8(0)
+        writer.u64(createdAt)
+        writer.u64(startedAt)
+        writer.u64(finishedAt)
+        writer.u64(due)
+        writer.jobID(firstDependent)
+        writer.u32(firstDependentPosition)
+        writer.u32(dependents)
+        writer.u32(outcomeBytes)
+        if flags.contains(.hasDependencies) { dependencies.encode(into: &writer) }
+    }
+
+    init(_ bytes: RawSpan) throws(WireError) {
+        var reader = WireReader(bytes)
+        _ = try reader.u32()
+        let version = try reader.u8()
+        guard version == JobRecord.version else {
+            throw WireError(.internalError, "A job record of version \(version), which this server does not know.")
+        }
+        state = try reader.value(JobState.self, "job state")
+        cause = try reader.value(FailureCause.self, "failure cause")
+        flags = Flags(rawValue: try reader.u8())
+        queue = QueueID(try reader.u32())
+        priority = try reader.u32()
+        place = try reader.u64()
+        flow = try reader.flowID()
+        attempts = try reader.u16()
+        attemptsMade = try reader.u16()
+        attemptsStarted = try reader.u32()
+        stalledCount = try reader.u16()
+        maxStalledCount = try reader.u16()
+        onFailure = try reader.value(FailurePolicy.self, "failure policy")
+        outcome = try reader.value(OutcomeKind.self, "kind of outcome")
+        contentType = ContentType(rawValue: try reader.u8())
+        _ = try reader.u8()
+        createdAt = try reader.u64()
+        startedAt = try reader.u64()
+        finishedAt = try reader.u64()
+        due = try reader.u64()
+        firstDependent = try reader.jobID()
+        firstDependentPosition = try reader.u32()
+        dependents = try reader.u32()
+        outcomeBytes = try reader.u32()
+        if flags.contains(.hasDependencies) { dependencies = try DependencyBlock(from: &reader) }
+    }
+}
+
+/// The part of a job's record that only a job with dependencies has.
+///
+///     u32 counting | u32 unprocessed | u32 processed | u32 ignored | u32 failed
+///     u32 positions | u32 detachedBelow | u64 failedDependency
+struct DependencyBlock: Sendable {
+    static let byteCount = 36
+
+    /// Edges that count: unprocessed and not detached. The job is released when there are none.
+    var counting: UInt32 = 0
+    var unprocessed: UInt32 = 0
+    var processed: UInt32 = 0
+    var ignored: UInt32 = 0
+    var failed: UInt32 = 0
+    /// Positions given to edges so far, those of removed edges included.
+    var positions: UInt32 = 0
+    /// Unprocessed edges at positions below this one are detached: `continue` released the job before them.
+    var detachedBelow: UInt32 = 0
+    /// The first dependency whose failure failed this job.
+    var failedDependency = JobID.none
+
+    init() {}
+
+    func encode(into writer: inout WireWriter) {
+        writer.u32(counting)
+        writer.u32(unprocessed)
+        writer.u32(processed)
+        writer.u32(ignored)
+        writer.u32(failed)
+        writer.u32(positions)
+        writer.u32(detachedBelow)
+        writer.jobID(failedDependency)
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        counting = try reader.u32()
+        unprocessed = try reader.u32()
+        processed = try reader.u32()
+        ignored = try reader.u32()
+        failed = try reader.u32()
+        positions = try reader.u32()
+        detachedBelow = try reader.u32()
+        failedDependency = try reader.jobID()
+    }
+
+    var counts: DependencyCounts {
+        DependencyCounts(unprocessed: unprocessed, processed: processed, ignored: ignored, failed: failed)
+    }
+}

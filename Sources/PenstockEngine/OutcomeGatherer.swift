@@ -1,0 +1,137 @@
+import PenstockWire
+
+/// Gathers the outcomes of a batch by session, as the APPLIED body of each.
+///
+/// Neighbours that went well and have nothing to tell share one run, so that a
+/// thousand completions are some twenty bytes. Writers are used again.
+struct OutcomeGatherer {
+    struct Session {
+        var slot: UInt32 = 0
+        var session = SessionID(high: 0, low: 0)
+        var sequence: UInt64 = 0
+        var isMalformed = false
+        /// The session ended in this batch: nobody wants its outcomes.
+        var isDropped = false
+        /// `u64 commit | u32 count | count x Outcome`
+        var writer = WireWriter(capacity: 256)
+        var runs: UInt32 = 0
+        /// The run that the next success may still join: its first number, how many it has, its first index.
+        var run: (sequence: UInt64, count: UInt32, index: UInt32) = (0, 0, 0)
+    }
+
+    /// The first ``count`` are of this batch.
+    private(set) var sessions: [Session] = []
+    private(set) var count = 0
+    /// Index into `sessions` by session slot, valid where that entry's slot agrees.
+    private var indexes: [Int] = []
+
+    mutating func removeAll() { count = 0 }
+
+    mutating func succeed(_ command: Command, at index: UInt32) {
+        let place = place(of: command, mayBegin: true)
+        sessions[place].sequence = command.sequence
+        let run = sessions[place].run
+        if run.count > 0 && run.sequence + UInt64(run.count) == command.sequence && run.index + run.count == index {
+            sessions[place].run.count += 1
+        } else {
+            closeRun(place)
+            sessions[place].run = (command.sequence, 1, index)
+        }
+    }
+
+    mutating func refuse(_ command: Command, at index: UInt32, _ code: ErrorCode) {
+        let message =
+            switch code {
+            case .fenced: "The lease is not held any more: it ran out, was given back, or its job was taken away."
+            case .full: "The database has no room for more jobs; completions are still taken."
+            default: ""
+            }
+        refuse(command, at: index, WireError(code, message))
+    }
+
+    mutating func refuse(_ command: Command, at index: UInt32, _ error: WireError) {
+        let start = begin(command, at: index, status: error.code)
+        let place = place(of: command)
+        ErrorBody(error).encode(into: &sessions[place].writer)
+        end(command, start)
+        if error.code == .malformed { sessions[place].isMalformed = true }
+    }
+
+    /// Begins an outcome with a body; the caller appends it with ``withWriter(of:_:)`` and then calls ``end(_:_:)``.
+    mutating func begin(_ command: Command, at index: UInt32, status: ErrorCode = .ok) -> Int {
+        let place = place(of: command, mayBegin: true)
+        closeRun(place)
+        sessions[place].sequence = command.sequence
+        sessions[place].runs += 1
+        sessions[place].writer.u64(command.sequence)
+        sessions[place].writer.u32(1)
+        sessions[place].writer.u32(index)
+        sessions[place].writer.u16(status.rawValue)
+        sessions[place].writer.u32(0)
+        return sessions[place].writer.count
+    }
+
+    mutating func withWriter(of command: Command, _ body: (inout WireWriter) -> Void) {
+        body(&sessions[place(of: command)].writer)
+    }
+
+    mutating func end(_ command: Command, _ start: Int) {
+        let place = place(of: command)
+        let bytes = sessions[place].writer.count - start
+        sessions[place].writer.patch(UInt32(bytes), at: start - 4)
+    }
+
+    /// The session has ended: what its commands came to is not kept.
+    mutating func drop(_ slot: UInt32) {
+        for index in 0..<count where sessions[index].slot == slot { sessions[index].isDropped = true }
+    }
+
+    /// Writes what every body begins with.
+    mutating func finish(_ index: Int, commit: UInt64) {
+        closeRun(index)
+        sessions[index].writer.patch(commit, at: 0)
+        sessions[index].writer.patch(sessions[index].runs, at: 8)
+    }
+
+    private mutating func closeRun(_ place: Int) {
+        let run = sessions[place].run
+        guard run.count > 0 else { return }
+        sessions[place].run = (0, 0, 0)
+        sessions[place].runs += 1
+        sessions[place].writer.u64(run.sequence)
+        sessions[place].writer.u32(run.count)
+        sessions[place].writer.u32(run.index)
+        sessions[place].writer.u16(ErrorCode.ok.rawValue)
+        sessions[place].writer.u32(0)
+    }
+
+    /// Bytes above which a body takes no further outcome, so that every body fits a frame.
+    static let bodyBytesMax = 1 << 20
+
+    /// - Parameter mayBegin: a new body may be begun where the session's last one is long enough.
+    private mutating func place(of command: Command, mayBegin: Bool = false) -> Int {
+        let slot = Int(command.sessionSlot)
+        while indexes.count <= slot { indexes.append(-1) }
+        let known = indexes[slot]
+        if known >= 0 && known < count && sessions[known].slot == command.sessionSlot
+            && !(mayBegin && sessions[known].writer.count > OutcomeGatherer.bodyBytesMax)
+        {
+            return known
+        }
+        if count == sessions.count { sessions.append(Session()) }
+        let place = count
+        count += 1
+        indexes[slot] = place
+        sessions[place].slot = command.sessionSlot
+        sessions[place].session = command.session
+        sessions[place].sequence = 0
+        sessions[place].isMalformed = false
+        sessions[place].isDropped = false
+        sessions[place].runs = 0
+        sessions[place].run = (0, 0, 0)
+        sessions[place].writer.removeAll()
+        sessions[place].writer.u64(0)
+        sessions[place].writer.u32(0)
+        return place
+    }
+}

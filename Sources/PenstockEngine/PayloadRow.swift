@@ -1,0 +1,65 @@
+import PenstockWire
+
+/// What never changes of a job: its name, its data, and the options that few commands ask for.
+///
+///     u32 checksum (0: none yet) | u8 version | u8 contentType | str8 name
+///     [u64 delay] | [u8 kind | u64 delay | u64 maximum | u16 jitter] | [str8 customID]   as the record's flags say
+///     data, to the end
+struct PayloadRow: ~Escapable {
+    static let version: UInt8 = 1
+
+    let bytes: RawSpan
+    let contentType: ContentType
+    let name: ByteRange
+    let delay: UInt64
+    let backoff: Backoff
+    let customID: ByteRange
+    let data: ByteRange
+
+    /// - Parameter flags: the flags of the job's record.
+    @_lifetime(copy bytes)
+    init(_ bytes: RawSpan, flags: JobRecord.Flags) throws(WireError) {
+        var reader = WireReader(bytes)
+        _ = try reader.u32()
+        let version = try reader.u8()
+        guard version == PayloadRow.version else {
+            throw WireError(.internalError, "A payload of version \(version), which this server does not know.")
+        }
+        contentType = ContentType(rawValue: try reader.u8())
+        name = try reader.range8()
+        delay = flags.contains(.hasDelay) ? try reader.u64() : 0
+        if flags.contains(.hasBackoff) {
+            let kind = try reader.value(BackoffKind.self, "kind of backoff")
+            let delay = try reader.u64()
+            let maximum = try reader.u64()
+            backoff = Backoff(kind: kind, delay: delay, maximum: maximum, jitter: try reader.u16())
+        } else {
+            backoff = .none
+        }
+        customID = flags.contains(.hasCustomID) ? try reader.range8() : .empty
+        data = try reader.range(reader.remaining)
+        self.bytes = bytes
+    }
+
+    /// Appends the row of a node of an add; `source` holds the node's bytes.
+    static func encode(
+        _ node: NodeFields,
+        flags: JobRecord.Flags,
+        from source: RawSpan,
+        into writer: inout WireWriter
+    ) {
+        writer.u32(0)
+        writer.u8(version)
+        writer.u8(node.contentType.rawValue)
+        writer.bytes8(source.extracting(node.name))
+        if flags.contains(.hasDelay) { writer.u64(node.options.delay) }
+        if flags.contains(.hasBackoff) {
+            writer.u8(node.options.backoff.kind.rawValue)
+            writer.u64(node.options.backoff.delay)
+            writer.u64(node.options.backoff.maximum)
+            writer.u16(node.options.backoff.jitter)
+        }
+        if flags.contains(.hasCustomID) { writer.bytes8(source.extracting(node.customID)) }
+        writer.raw(source.extracting(node.data))
+    }
+}

@@ -1,0 +1,152 @@
+package import LMDB
+package import PenstockWire
+
+/// Edges, from either side.
+extension Reads {
+    /// Edges looked at for one page: a page may end early, with a cursor to go on from.
+    static let scannedPerPageMax = 100_000
+
+    package func dependencyTotals<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(Failure) -> DependencyTotals {
+        guard let record = try record(of: job, snapshot) else { throw notFound(job) }
+        return DependencyTotals(commit: snapshot.id, counts: record.dependencies.counts)
+    }
+
+    /// The pages asked for; together they hold at most the bytes of one page.
+    package func dependencies<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ request: GetDependencies,
+        _ snapshot: borrowing Snapshot
+    ) throws(Failure) -> DependencyPages {
+        guard let record = try record(of: request.job, snapshot) else { throw notFound(request.job) }
+        var answer = DependencyPages(commit: snapshot.id, pages: [])
+        var bytesLeft = PenstockWire.Limits.pageBytesMax
+        for page in request.pages {
+            guard page.cursor <= UInt64(record.dependencies.positions) else {
+                throw .refused(
+                    WireError(
+                        .invalidCursor,
+                        "The cursor \(page.cursor) was not given out for the dependencies of job \(request.job)."
+                    )
+                )
+            }
+            answer.pages.append(
+                try wrap { () throws(LMDBError) in
+                    try dependencyPage(of: request.job, page, &bytesLeft, snapshot)
+                }
+            )
+        }
+        return answer
+    }
+
+    private func dependencyPage<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of job: JobID,
+        _ page: GetDependencies.Page,
+        _ bytesLeft: inout Int,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> DependencyPages.Page {
+        let rowsMax = rowLimit(page.rows)
+        var answer = DependencyPages.Page(kind: page.kind, next: 0, rows: [])
+        var cursor = try snapshot.cursor(in: tables.edges)
+        var entry = try cursor.seek(to: EdgeKey(job, UInt32(page.cursor)))
+        var scanned = 0
+        while let found = entry, let key = found.key, key.dependent == job {
+            let value = found.value
+            let edge = try decode { () throws(WireError) in try EdgeRecord(value) }
+            if answer.rows.count >= rowsMax || scanned >= Reads.scannedPerPageMax || bytesLeft <= 0 {
+                // Never without progress: the first row is taken whatever its size.
+                if !answer.rows.isEmpty || scanned > 0 {
+                    answer.next = UInt64(key.position)
+                    return answer
+                }
+            }
+            scanned += 1
+            if edge.kind == page.kind {
+                let row = try dependencyRow(key.position, edge, snapshot)
+                bytesLeft -= 64 + row.byteCount
+                answer.rows.append(row)
+            }
+            entry = try cursor.next()
+        }
+        return answer
+    }
+
+    private func dependencyRow<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ position: UInt32,
+        _ edge: EdgeRecord,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> DependencyPages.Row {
+        var row = DependencyPages.Row(position: position, job: edge.dependency, queue: "", name: "", outcome: .none)
+        guard let bytes = try snapshot.get(edge.dependency.rawValue, in: tables.jobs) else { return row }
+        let record = try decode { () throws(WireError) in try JobRecord(bytes) }
+        row.queue = queueName(record.queue)
+        row.name = try name(of: edge.dependency, record, snapshot)
+        if edge.kind != .unprocessed { row.outcome = try outcome(of: edge.dependency, record, snapshot) }
+        return row
+    }
+
+    package func dependents<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ request: GetDependents,
+        _ snapshot: borrowing Snapshot
+    ) throws(Failure) -> DependentPage {
+        guard let record = try record(of: request.job, snapshot) else { throw notFound(request.job) }
+        return try wrap { () throws(LMDBError) in try dependentPage(request, record, snapshot) }
+    }
+
+    /// Ordered by id: the one that stands in the record is merged in where it belongs.
+    private func dependentPage<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ request: GetDependents,
+        _ record: JobRecord,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> DependentPage {
+        let rowsMax = rowLimit(request.rows)
+        var answer = DependentPage(commit: snapshot.id, next: 0, rows: [])
+        var inline = record.firstDependent.rawValue >= request.cursor ? record.firstDependent : .none
+        var cursor = try snapshot.cursor(in: tables.dependents)
+        var entry = try cursor.seek(to: DependentKey(request.job, JobID(request.cursor)))
+        while true {
+            var next = JobID.none
+            if let key = entry?.key, key.dependency == request.job { next = key.dependent }
+            let takesInline = inline != .none && (next == .none || inline < next)
+            let dependent = takesInline ? inline : next
+            guard dependent != .none else { return answer }
+            guard answer.rows.count < rowsMax else {
+                answer.next = dependent.rawValue
+                return answer
+            }
+            answer.rows.append(try dependentRow(dependent, snapshot))
+            if takesInline { inline = .none } else { entry = try cursor.next() }
+        }
+    }
+
+    private func dependentRow<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> DependentPage.Row {
+        guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else {
+            return DependentPage.Row(job: job, queue: "", name: "")
+        }
+        let record = try decode { () throws(WireError) in try JobRecord(bytes) }
+        return DependentPage.Row(
+            job: job,
+            queue: queueName(record.queue),
+            name: try name(of: job, record, snapshot)
+        )
+    }
+
+    func rowLimit(_ asked: UInt32) -> Int {
+        asked == 0 ? PenstockWire.Limits.pageRowsMax : min(Int(asked), PenstockWire.Limits.pageRowsMax)
+    }
+}
+
+extension DependencyPages.Row {
+    /// Bytes of what varies.
+    var byteCount: Int {
+        switch outcome {
+        case .none: 0
+        case .result(_, let bytes): bytes.count
+        case .failure(let message, let details): message.utf8.count + details.count
+        }
+    }
+}

@@ -1,0 +1,244 @@
+import LMDB
+import PenstockWire
+
+/// The tables of the database, and the type of each one's key. Keys are big-endian: their order has a meaning.
+package struct Tables: Sendable {
+    package static let names = [
+        "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
+        "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases",
+    ]
+
+    /// ``MetaRecord`` under the key 0.
+    let meta: Table<UInt64>
+    /// ``QueueRecord`` by queue id.
+    let queues: Table<UInt64>
+    /// ``JobRecord`` by job id: small, rewritten by every change of state.
+    let jobs: Table<UInt64>
+    /// ``PayloadRow`` by job id: written once.
+    let payloads: Table<UInt64>
+    /// Outcomes that are too large for the record, by job id.
+    let results: Table<UInt64>
+    /// The waiting jobs of every queue, in the order in which they are served; the value is the job id.
+    let ready: Table<ReadyKey>
+    /// Jobs that wait for a time; no value.
+    let delayed: Table<DelayedKey>
+    /// Jobs that have ended, by queue, state and time; no value.
+    let finished: Table<FinishedKey>
+    /// ``EdgeRecord`` by dependent and position.
+    let edges: Table<EdgeKey>
+    /// The second and further dependents of a job; the value is the edge's position. The first is in its record.
+    let dependents: Table<DependentKey>
+    /// ``FlowRecord`` by flow id.
+    let flows: Table<UInt64>
+    /// The names of flows that have one, by flow id.
+    let flowNames: Table<UInt64>
+    /// ``SessionRecord`` by session id.
+    let sessions: Table<SessionKey>
+    /// APPLIED bodies that the client has not confirmed, by session and last number in them.
+    let outcomes: Table<OutcomeKey>
+    /// Job ids by queue and custom id.
+    let customIDs: Table<CustomIDKey>
+    /// ``LeaseRecord`` by job id: leases that are old enough to be kept over a restart.
+    let leases: Table<UInt64>
+
+    init(_ environment: Environment) {
+        meta = environment.table("meta")
+        queues = environment.table("queues")
+        jobs = environment.table("jobs")
+        payloads = environment.table("payloads")
+        results = environment.table("results")
+        ready = environment.table("ready")
+        delayed = environment.table("delayed")
+        finished = environment.table("finished")
+        edges = environment.table("edges")
+        dependents = environment.table("dependents")
+        flows = environment.table("flows")
+        flowNames = environment.table("flowNames")
+        sessions = environment.table("sessions")
+        outcomes = environment.table("outcomes")
+        customIDs = environment.table("customIDs")
+        leases = environment.table("leases")
+    }
+}
+
+/// `u32 queue | u32 group (0 until groups exist) | u32 priority | u64 place`
+struct ReadyKey: DecodableTableKey, Equatable {
+    var queue: QueueID
+    var turn: Turn
+
+    init(_ queue: QueueID, _ turn: Turn) {
+        self.queue = queue
+        self.turn = turn
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(queue.rawValue)
+        writer.append(UInt32(0))
+        writer.append(turn.priority)
+        writer.append(turn.place)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let queue = reader.readUInt32(), reader.readUInt32() != nil, let priority = reader.readUInt32(),
+            let place = reader.readUInt64()
+        else { return nil }
+        self.queue = QueueID(queue)
+        turn = Turn(priority: priority, place: place)
+    }
+}
+
+/// `u64 due (elapsed milliseconds) | u64 job`
+struct DelayedKey: DecodableTableKey {
+    var due: UInt64
+    var job: JobID
+
+    init(due: UInt64, job: JobID) {
+        self.due = due
+        self.job = job
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(due)
+        writer.append(job.rawValue)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let due = reader.readUInt64(), let job = reader.readUInt64() else { return nil }
+        self.due = due
+        self.job = JobID(job)
+    }
+}
+
+/// `u32 queue | u8 state | u64 finishedAt (wall milliseconds) | u64 job`
+struct FinishedKey: DecodableTableKey {
+    var queue: QueueID
+    var state: UInt8
+    var time: UInt64
+    var job: JobID
+
+    init(_ record: JobRecord, _ job: JobID) {
+        queue = record.queue
+        state = record.state.rawValue
+        time = record.finishedAt
+        self.job = job
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(queue.rawValue)
+        writer.append(state)
+        writer.append(time)
+        writer.append(job.rawValue)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let queue = reader.readUInt32(), let state = reader.readUInt8(), let time = reader.readUInt64(),
+            let job = reader.readUInt64()
+        else { return nil }
+        self.queue = QueueID(queue)
+        self.state = state
+        self.time = time
+        self.job = JobID(job)
+    }
+}
+
+/// `u64 dependent | u32 position`
+struct EdgeKey: DecodableTableKey {
+    var dependent: JobID
+    var position: UInt32
+
+    init(_ dependent: JobID, _ position: UInt32) {
+        self.dependent = dependent
+        self.position = position
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(dependent.rawValue)
+        writer.append(position)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let dependent = reader.readUInt64(), let position = reader.readUInt32() else { return nil }
+        self.dependent = JobID(dependent)
+        self.position = position
+    }
+}
+
+/// `u64 dependency | u64 dependent`
+struct DependentKey: DecodableTableKey {
+    var dependency: JobID
+    var dependent: JobID
+
+    init(_ dependency: JobID, _ dependent: JobID) {
+        self.dependency = dependency
+        self.dependent = dependent
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(dependency.rawValue)
+        writer.append(dependent.rawValue)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let dependency = reader.readUInt64(), let dependent = reader.readUInt64() else { return nil }
+        self.dependency = JobID(dependency)
+        self.dependent = JobID(dependent)
+    }
+}
+
+/// `u64 u64 session`
+struct SessionKey: DecodableTableKey {
+    var session: SessionID
+
+    init(_ session: SessionID) { self.session = session }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(session.high)
+        writer.append(session.low)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let high = reader.readUInt64(), let low = reader.readUInt64() else { return nil }
+        session = SessionID(high: high, low: low)
+    }
+}
+
+/// `u64 u64 session | u64 last number`
+struct OutcomeKey: DecodableTableKey {
+    var session: SessionID
+    var sequence: UInt64
+
+    init(_ session: SessionID, _ sequence: UInt64) {
+        self.session = session
+        self.sequence = sequence
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(session.high)
+        writer.append(session.low)
+        writer.append(sequence)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let high = reader.readUInt64(), let low = reader.readUInt64(), let sequence = reader.readUInt64()
+        else { return nil }
+        session = SessionID(high: high, low: low)
+        self.sequence = sequence
+    }
+}
+
+/// `u32 queue | custom id`
+struct CustomIDKey: TableKey, ~Escapable {
+    let queue: QueueID
+    let id: RawSpan
+
+    @_lifetime(copy id)
+    init(_ queue: QueueID, _ id: RawSpan) {
+        self.queue = queue
+        self.id = id
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(queue.rawValue)
+        writer.append(id)
+    }
+}

@@ -31,6 +31,11 @@ let package = Package(
         ),
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockEngineTests",
+            dependencies: ["PenstockEngine", "PenstockWire", "LMDB"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),
     ]
 )

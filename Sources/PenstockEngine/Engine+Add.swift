@@ -252,8 +252,25 @@ extension Engine {
             record.dependencies.counting += 1
             try rewrite(record, of: job, &transaction)
             plan.edges[place].hungPosition = position
+            try takeSink(edge.dependency, ofFlow: record.flow, &transaction)
             try writeEdge(edge, at: EdgeKey(job, position), &transaction)
         }
+    }
+
+    /// A job that is given a dependent in its own flow is no sink of it any more.
+    private mutating func takeSink(
+        _ dependency: JobID,
+        ofFlow flow: FlowID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard flow != .none, var record = try record(of: dependency, transaction), record.flow == flow,
+            record.flags.contains(.isSink)
+        else { return }
+        record.flags.remove(.isSink)
+        if record.state.isFinished && record.state != .completed, try open(flow, &transaction) {
+            openFlow!.record.failedSinks -= 1
+        }
+        try rewrite(record, of: dependency, &transaction)
     }
 
     /// Resolves the new edges whose dependency had finished before the add.

@@ -273,7 +273,8 @@ extension Engine {
 
     /// Tells a new dependency of its dependent, so that its record is written once.
     private mutating func note(_ edge: AddPlan.Edge) {
-        guard edge.dependencyNode >= 0 else { return }
+        // A stored job is of another flow, whatever item names it.
+        guard edge.dependencyNode >= 0, !plan.nodes[edge.node].isExisting else { return }
         let target = edge.dependencyNode
         if plan.nodes[target].item == plan.nodes[edge.node].item { plan.nodes[target].hasDependentInItem = true }
     }
@@ -336,14 +337,18 @@ extension Engine {
     }
 
     private mutating func cycle(_ job: JobID, _ from: [JobID: JobID]) -> WireError {
-        var path = [job]
+        // From the end back to the beginning: what is too long to tell is left out in the middle.
+        var path = [job.description]
+        var last = job.description
         var step = from[job]
-        while let current = step, current != job, path.count < 32 {
-            path.append(current)
+        while let current = step, current != job {
+            last = current.description
+            if path.count < 32 { path.append(last) }
             step = from[current]
         }
-        path.append(job)
-        let text = path.reversed().map(\.description).joined(separator: " depends on ")
+        if path.last != last { path += path.count < 32 ? [last] : ["...", last] }
+        path.append(job.description)
+        let text = path.reversed().joined(separator: " depends on ")
         return WireError(.cycle, "The add would close a cycle: \(text).")
     }
 

@@ -60,7 +60,8 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard var edge = try edge(key, transaction), edge.kind == .unprocessed,
+        // A held one was here before: an add may come to the same edge in two ways.
+        guard var edge = try edge(key, transaction), edge.kind == .unprocessed, !edge.isHeld,
             var record = try record(of: key.dependent, transaction)
         else { return }
         let isDetached = key.position < record.dependencies.detachedBelow
@@ -71,19 +72,21 @@ extension Engine {
             try put(edge, at: key, &transaction)
         } else {
             let stays = try refuse(&edge, key, &record, isDetached, &transaction)
-            if stays { return }
+            if stays { return try rewrite(record, of: key.dependent, &transaction) }
         }
         guard counts, record.state == .waitingChildren else {
             return try rewrite(record, of: key.dependent, &transaction)
         }
         if edge.kind == .failed {
             record.cause = .dependency
+            try forgetHeld(&record, &transaction)
             let text = failureText("Its dependency \(edge.dependency) failed.")
             return try failForGood(&record, of: key.dependent, text, &transaction, &result)
         }
         if edge.policy == .continue && !isCompleted {
             record.dependencies.detachedBelow = record.dependencies.positions
             record.dependencies.counting = 0
+            try forgetHeld(&record, &transaction)
         }
         if record.dependencies.counting == 0 {
             try release(&record, of: key.dependent, &transaction, &result)
@@ -93,7 +96,7 @@ extension Engine {
 
     /// Applies the policy of an edge whose dependency failed or was cancelled, to edge and counters.
     ///
-    /// - Returns: true where the edge stays unprocessed; everything is written then.
+    /// - Returns: true where the edge stays unprocessed, and the dependent in its state.
     private mutating func refuse(
         _ edge: inout EdgeRecord,
         _ key: EdgeKey,
@@ -105,7 +108,7 @@ extension Engine {
         case .failParent:
             edge.kind = .failed
             resolve(&record, isDetached, \.failed)
-            if record.dependencies.failedDependency == .none {
+            if !isDetached && !record.state.isFinished {
                 record.dependencies.failedDependency = edge.dependency
             }
         case .ignore, .continue:
@@ -124,6 +127,7 @@ extension Engine {
             } else {
                 edge.isHeld = true
                 try put(edge, at: key, &transaction)
+                record.dependencies.held += 1
                 if record.flow != .none, try open(record.flow, &transaction) { openFlow!.record.heldEdges += 1 }
                 return true
             }
@@ -140,6 +144,18 @@ extension Engine {
         record.dependencies.unprocessed -= 1
         record.dependencies[keyPath: kind] += 1
         if !isDetached { record.dependencies.counting -= 1 }
+    }
+
+    /// The job leaves waiting-children, though `wait` holds edges of it: they hold nobody any more.
+    private mutating func forgetHeld(
+        _ record: inout JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard record.dependencies.held > 0 else { return }
+        if record.flow != .none, try open(record.flow, &transaction) {
+            openFlow!.record.heldEdges -= record.dependencies.held
+        }
+        record.dependencies.held = 0
     }
 
     /// Takes an edge away, from both sides.

@@ -47,7 +47,7 @@ extension Engine {
             _ = try transaction.delete(job.rawValue, in: tables.results)
         }
         record.outcome = kind
-        record.outcomeBytes = UInt32(outcome.byteCount)
+        record.outcomeBytes = kind == .none ? 0 : UInt32(outcome.byteCount)
         scratch.removeAll()
         record.encode(into: &scratch)
         if record.hasInlineOutcome {

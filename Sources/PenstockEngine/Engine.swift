@@ -35,10 +35,11 @@ package struct Engine: ~Copyable {
     /// A record on its way to a table.
     var scratch = WireWriter(capacity: 256)
     var random = SplitMix64(seed: 0)
+    /// The last session that was looked at for its age.
+    var expiryCursor = SessionID(high: 0, low: 0)
 
-    /// Pages of the database above which adds are refused. `.max`: none.
-    package var quotaPages = Int.max
-    var isOverQuota = false
+    /// True: adds are refused as `full`, everything else is taken. The owner sets it between two batches.
+    package var isOverQuota = false
 
     struct OpenFlow {
         var id: FlowID
@@ -70,7 +71,9 @@ package struct Engine: ~Copyable {
         do throws(LMDBError) {
             var transaction = try environment.beginWrite()
             var stored: MetaRecord?
-            if let bytes = try transaction.get(0, in: tables.meta) { stored = try? MetaRecord(bytes) }
+            if let bytes = try transaction.get(0, in: tables.meta) {
+                stored = try decode { () throws(WireError) in try MetaRecord(bytes) }
+            }
             if let stored { meta = stored }
             guard meta.format <= MetaRecord.format else {
                 throw LMDBError(.versionMismatch, in: .get)
@@ -84,6 +87,7 @@ package struct Engine: ~Copyable {
             try transaction.commit()
         } catch {
             if error.code == .versionMismatch { throw .newerFormat(found: meta.format, known: MetaRecord.format) }
+            if error.code == .corrupted { throw .damaged("the row of its counters can't be read") }
             throw .lmdb(error)
         }
         try loadQueues()
@@ -102,12 +106,14 @@ package struct Engine: ~Copyable {
         result.removeAll()
         outcomes.removeAll()
         let before = meta
+        let cursorBefore = expiryCursor
         random = SplitMix64(seed: batch.seed)
         do throws(EngineError) {
             try commit(batch, refusingAdds: refusingAdds, into: &result)
         } catch {
             // Nothing of the batch is in the database, so nothing may be in memory.
             meta = before
+            expiryCursor = cursorBefore
             openFlow = nil
             failures.removeAll()
             dirtyQueues.removeAll()

@@ -150,9 +150,9 @@ struct JobRecord: Sendable {
 /// The part of a job's record that only a job with dependencies has.
 ///
 ///     u32 counting | u32 unprocessed | u32 processed | u32 ignored | u32 failed
-///     u32 positions | u32 detachedBelow | u64 failedDependency
+///     u32 positions | u32 detachedBelow | u64 failedDependency | u32 held
 struct DependencyBlock: Sendable {
-    static let byteCount = 36
+    static let byteCount = 40
 
     /// Edges that count: unprocessed and not detached. The job is released when there are none.
     var counting: UInt32 = 0
@@ -166,6 +166,8 @@ struct DependencyBlock: Sendable {
     var detachedBelow: UInt32 = 0
     /// The first dependency whose failure failed this job.
     var failedDependency = JobID.none
+    /// Edges that count and that `wait` holds: its flow counts them, too, while it is in waiting-children.
+    var held: UInt32 = 0
 
     init() {}
 
@@ -178,6 +180,7 @@ struct DependencyBlock: Sendable {
         writer.u32(positions)
         writer.u32(detachedBelow)
         writer.jobID(failedDependency)
+        writer.u32(held)
     }
 
     init(from reader: inout WireReader) throws(WireError) {
@@ -189,6 +192,7 @@ struct DependencyBlock: Sendable {
         positions = try reader.u32()
         detachedBelow = try reader.u32()
         failedDependency = try reader.jobID()
+        held = try reader.u32()
     }
 
     var counts: DependencyCounts {

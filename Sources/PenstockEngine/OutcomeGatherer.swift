@@ -109,7 +109,12 @@ struct OutcomeGatherer {
         let slot = Int(command.sessionSlot)
         while indexes.count <= slot { indexes.append(-1) }
         let known = indexes[slot]
-        if known >= 0 && known < count && sessions[known].slot == command.sessionSlot { return known }
+        // The session too: its slot may be another's since it ended in this batch.
+        if known >= 0 && known < count && sessions[known].slot == command.sessionSlot
+            && sessions[known].session == command.session
+        {
+            return known
+        }
         if count == sessions.count { sessions.append(Session()) }
         let place = count
         count += 1

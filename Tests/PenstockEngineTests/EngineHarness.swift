@@ -188,8 +188,10 @@ final class EngineHarness {
         if !problems.isEmpty { throw BrokenInvariants(problems: problems) }
     }
 
+    func dump() throws -> Dump { try Dump(open.environment, open.reader) }
+
     func problems() throws -> [String] {
-        let dump = try Dump(open.environment, open.reader)
+        let dump = try dump()
         return InvariantChecker(dump).problems() + dump.differences(from: open.engine)
     }
 

@@ -22,7 +22,7 @@ struct History {
     private(set) var commands = 0
     private(set) var refusals: [ErrorCode: Int] = [:]
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, engine: EngineHarness? = nil) throws {
         self.seed = seed
         var random = SplitMix64(seed: seed)
         customIDs = random.below(60)
@@ -33,10 +33,10 @@ struct History {
         mistakes = random.below(3) == 0 ? 4 : 0
         stored = random.below(40)
         self.random = random
-        engine = try EngineHarness()
-        sessions = [engine.session]
-        for _ in 0..<2 { sessions.append(try engine.openSession()) }
-        model.elapsed = engine.elapsed
+        self.engine = try engine ?? EngineHarness()
+        sessions = [self.engine.session]
+        for _ in 0..<2 { sessions.append(try self.engine.openSession()) }
+        model.elapsed = self.engine.elapsed
     }
 
     mutating func run(steps: Int) throws {

@@ -13,7 +13,7 @@ import Testing
 
     static var seeds: [UInt64] {
         if let seed = number("PENSTOCK_SEED") { return [seed] }
-        return Array(1...(number("PENSTOCK_HISTORIES") ?? 20))
+        return Array(1...(number("PENSTOCK_HISTORIES") ?? 12))
     }
 
     @Test func `random histories agree with the model, and keep every invariant`() throws {

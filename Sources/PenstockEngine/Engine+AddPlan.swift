@@ -24,11 +24,8 @@ extension Engine {
         var decoder = try AddDecoder(body)
         for _ in 0..<decoder.queueCount {
             let range = try decoder.nextQueue()
-            let bytes = body.extracting(range)
-            try Names.checkQueue(bytes)
             plan.queueNames.append(range)
-            let name = try body.string(range, "queue name")
-            plan.queues.append(queueIDs[name] ?? QueueID(0))
+            plan.queues.append(try queueID(body.extracting(range)))
         }
         for item in 0..<(try decoder.itemCount()) {
             let (isFlow, name, nodes) = try decoder.nextItem()
@@ -46,6 +43,17 @@ extension Engine {
             }
         }
         try decoder.end()
+    }
+
+    /// The queue of the name; 0 where it has to be made.
+    private mutating func queueID(_ bytes: RawSpan) throws(WireError) -> QueueID {
+        // Neighbours in a batch often name the same one: neither checked nor hashed again.
+        if lastQueue.id != QueueID(0) && bytes.isEqual(to: lastQueue.name.rawSpan) { return lastQueue.id }
+        try Names.checkQueue(bytes)
+        let name = try bytes.string(ByteRange(offset: 0, count: bytes.byteCount), "queue name")
+        guard let id = queueIDs[name] else { return QueueID(0) }
+        lastQueue = (Array(name.utf8), id)
+        return id
     }
 
     /// Gives every node its id: the stored job's where its custom id is taken, else the next one.

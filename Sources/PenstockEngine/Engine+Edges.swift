@@ -68,7 +68,8 @@ extension Engine {
         let counts = !isDetached && !record.state.isFinished
         if isCompleted {
             edge.kind = .processed
-            resolve(&record, isDetached, \.processed)
+            record.dependencies.processed += 1
+            resolve(&record, isDetached)
             try put(edge, at: key, &transaction)
         } else {
             let stays = try refuse(&edge, key, &record, isDetached, &transaction)
@@ -107,13 +108,15 @@ extension Engine {
         switch edge.policy {
         case .failParent:
             edge.kind = .failed
-            resolve(&record, isDetached, \.failed)
+            record.dependencies.failed += 1
+            resolve(&record, isDetached)
             if !isDetached && !record.state.isFinished {
                 record.dependencies.failedDependency = edge.dependency
             }
         case .ignore, .continue:
             edge.kind = .ignored
-            resolve(&record, isDetached, \.ignored)
+            record.dependencies.ignored += 1
+            resolve(&record, isDetached)
         case .remove:
             record.dependencies.unprocessed -= 1
             if !isDetached { record.dependencies.counting -= 1 }
@@ -123,7 +126,8 @@ extension Engine {
             if isDetached || record.state.isFinished {
                 // It holds nobody any more: what happened is recorded, and changes nothing.
                 edge.kind = .ignored
-                resolve(&record, isDetached, \.ignored)
+                record.dependencies.ignored += 1
+                resolve(&record, isDetached)
             } else {
                 edge.isHeld = true
                 try put(edge, at: key, &transaction)
@@ -136,13 +140,8 @@ extension Engine {
         return false
     }
 
-    private mutating func resolve(
-        _ record: inout JobRecord,
-        _ isDetached: Bool,
-        _ kind: WritableKeyPath<DependencyBlock, UInt32>
-    ) {
+    private mutating func resolve(_ record: inout JobRecord, _ isDetached: Bool) {
         record.dependencies.unprocessed -= 1
-        record.dependencies[keyPath: kind] += 1
         if !isDetached { record.dependencies.counting -= 1 }
     }
 

@@ -21,6 +21,8 @@ package struct Engine: ~Copyable {
     /// By id, from 1 on: `queues[id - 1]`.
     var queues: [QueueRecord] = []
     var queueIDs: [String: QueueID] = [:]
+    /// The queue that an add named last; id 0 for none.
+    var lastQueue: (name: [UInt8], id: QueueID) = ([], QueueID(0))
     /// Queues whose row is to be written at the end of the batch.
     var dirtyQueues: [QueueID] = []
     /// The live leases as of the hand-over of the batch: the job at each slot.

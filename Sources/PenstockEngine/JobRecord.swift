@@ -119,8 +119,8 @@ struct JobRecord: Sendable {
         guard version == JobRecord.version else {
             throw WireError(.internalError, "A job record of version \(version), which this server does not know.")
         }
-        state = try reader.value(JobState.self, "job state")
-        cause = try reader.value(FailureCause.self, "failure cause")
+        state = try reader.stored(JobState.self)
+        cause = try reader.stored(FailureCause.self)
         flags = Flags(rawValue: try reader.u8())
         queue = QueueID(try reader.u32())
         priority = try reader.u32()
@@ -131,8 +131,8 @@ struct JobRecord: Sendable {
         attemptsStarted = try reader.u32()
         stalledCount = try reader.u16()
         maxStalledCount = try reader.u16()
-        onFailure = try reader.value(FailurePolicy.self, "failure policy")
-        outcome = try reader.value(OutcomeKind.self, "kind of outcome")
+        onFailure = try reader.stored(FailurePolicy.self)
+        outcome = try reader.stored(OutcomeKind.self)
         contentType = ContentType(rawValue: try reader.u8())
         _ = try reader.u8()
         createdAt = try reader.u64()

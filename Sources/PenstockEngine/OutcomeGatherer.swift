@@ -57,7 +57,7 @@ struct OutcomeGatherer {
         if error.code == .malformed { sessions[place].isMalformed = true }
     }
 
-    /// Begins an outcome with a body; the caller appends it with ``withWriter(of:_:)`` and then calls ``end(_:_:)``.
+    /// Begins an outcome with a body; the caller appends it and then calls ``end(_:_:)``.
     mutating func begin(_ command: Command, at index: UInt32, status: ErrorCode = .ok) -> Int {
         let place = place(of: command)
         closeRun(place)
@@ -71,8 +71,8 @@ struct OutcomeGatherer {
         return sessions[place].writer.count
     }
 
-    mutating func withWriter(of command: Command, _ body: (inout WireWriter) -> Void) {
-        body(&sessions[place(of: command)].writer)
+    mutating func write(_ plan: borrowing AddPlan, firstFlow: UInt64, of command: Command) {
+        plan.encodeOutcome(firstFlow: firstFlow, into: &sessions[place(of: command)].writer)
     }
 
     mutating func end(_ command: Command, _ start: Int) {

@@ -120,8 +120,8 @@ struct EdgeRecord: Sendable {
     init(_ bytes: RawSpan) throws(WireError) {
         var reader = WireReader(bytes)
         dependency = try reader.jobID()
-        policy = try reader.value(FailurePolicy.self, "failure policy")
-        kind = try reader.value(DependencyKind.self, "kind of dependency")
+        policy = try reader.stored(FailurePolicy.self)
+        kind = try reader.stored(DependencyKind.self)
         isHeld = try reader.u8() != 0
     }
 }

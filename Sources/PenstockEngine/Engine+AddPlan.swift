@@ -243,7 +243,7 @@ extension Engine {
                 if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
                     plan.edges[kept] = edge
                     kept += 1
-                } else if try !isDependent(job, of: edge.dependency, transaction) {
+                } else if try !isDependent(job, of: edge.dependency, transaction), try !isRemoved(edge, transaction) {
                     plan.edges[kept] = edge
                     kept += 1
                 }
@@ -265,6 +265,17 @@ extension Engine {
                 "\(describe(index, body)) is stored as job \(job), which runs or has ended: it can't be given dependencies any more."
             )
         )
+    }
+
+    /// True where the edge would be gone at once: it was, when the same add came first.
+    private mutating func isRemoved(
+        _ edge: AddPlan.Edge,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard let dependency = try record(of: edge.dependency, transaction), dependency.state.isFinished else {
+            return false
+        }
+        return dependency.state != .completed && (edge.policy ?? dependency.onFailure) == .remove
     }
 
     /// True where the edge is stored already.

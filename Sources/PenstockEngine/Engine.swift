@@ -191,7 +191,7 @@ package struct Engine: ~Copyable {
         case .confirm:
             try confirm(command, &transaction)
         case .writeLease:
-            try writeLease(command, &transaction)
+            try writeLease(command, &transaction, &result)
         case .returnLease:
             try returnLease(command, isStall: false, &transaction, &result)
             result.freedSlots.append(command.slot)

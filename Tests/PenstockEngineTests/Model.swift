@@ -135,6 +135,12 @@ final class Model {
             guard let job else { continue }
             targets[index].removeAll { target in
                 guard case .job(let id) = target.target else { return false }
+                // Nor are those that `remove` would take away at once.
+                if let dependency = jobs[id], dependency.state == .failed,
+                    (target.policy ?? dependency.options.onFailure) == .remove
+                {
+                    return true
+                }
                 return job.edges.contains { $0.dependency.id == id }
             }
             guard !targets[index].isEmpty else { continue }

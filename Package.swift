@@ -87,6 +87,11 @@ let package = Package(
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
         .testTarget(
+            name: "PenstockEngineTests",
+            dependencies: ["PenstockEngine", "PenstockWire", "LMDB"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "PenstockServerTests",
             dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
             swiftSettings: settings

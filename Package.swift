@@ -15,6 +15,12 @@ let settings: [SwiftSetting] = [
 
 let package = Package(
     name: "penstock",
+    products: [
+        .executable(name: "penstock-bench", targets: ["PenstockBench"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
     targets: [
         .systemLibrary(name: "CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
@@ -29,8 +35,24 @@ let package = Package(
             path: "bench/BenchSupport",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "PenstockBench",
+            dependencies: [
+                "BenchSupport", "PenstockWire", "UV",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "bench/PenstockBench",
+            swiftSettings: settings
+        ),
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
-        .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "BenchSupportTests",
+            dependencies: [
+                "BenchSupport", "PenstockBench", "PenstockWire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
     ]
 )

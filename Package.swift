@@ -19,7 +19,11 @@ let package = Package(
         .executable(name: "penstock-bench", targets: ["PenstockBench"])
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(name: "CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
@@ -28,6 +32,24 @@ let package = Package(
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "PenstockWire", swiftSettings: settings),
         .target(name: "PenstockEngine", dependencies: ["LMDB", "PenstockWire"], swiftSettings: settings),
+        .target(
+            name: "PenstockServer",
+            dependencies: [
+                "UV", "LMDB", "PenstockWire", "PenstockEngine",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "penstockd",
+            dependencies: [
+                "PenstockServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "CFloors", dependencies: ["CLibUV", "CLMDB"], path: "bench/CFloors"),
         .target(
             name: "BenchSupport",
@@ -54,5 +76,11 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "PenstockServerTests",
+            dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
     ]
 )

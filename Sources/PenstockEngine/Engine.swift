@@ -36,9 +36,8 @@ package struct Engine: ~Copyable {
     var scratch = WireWriter(capacity: 256)
     var random = SplitMix64(seed: 0)
 
-    /// Pages of the database above which adds are refused. `.max`: none.
-    package var quotaPages = Int.max
-    var isOverQuota = false
+    /// Adds are refused for want of room; its owner looks at the disk now and then.
+    package var isOverQuota = false
 
     struct OpenFlow {
         var id: FlowID
@@ -182,6 +181,8 @@ package struct Engine: ~Copyable {
             try endSession(command, &transaction, &result)
         case .confirm:
             try confirm(command, &transaction)
+        case .makeQueue:
+            if let name = String(validating: batch.arena.span.extracting(command.body)) { _ = makeQueue(name, &result) }
         case .writeLease:
             try writeLease(command, &transaction)
         case .returnLease:

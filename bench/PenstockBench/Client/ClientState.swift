@@ -80,18 +80,14 @@ extension ClientState {
         }
     }
 
-    /// From a delivery's token to its name, all of fixed length: ``Delivery`` draws it.
-    private static let deliveryBytesBetween = 44
-    /// A delivery without name and data.
-    private static let deliveryBytesMin = 12 + deliveryBytesBetween + 1 + 4
-
     private mutating func deliver(_ body: RawSpan, at now: UInt64) throws(WireError) {
         var reader = WireReader(body)
-        let count = try reader.count16(bytesEach: Self.deliveryBytesMin)
+        let count = try reader.count16(bytesEach: Delivery.byteCountMin)
         for _ in 0..<count {
             let slot = try reader.u32()
             let token = try reader.u64()
-            _ = try reader.range(Self.deliveryBytesBetween)
+            // Up to the name everything has a fixed length; behind it there are at least the two counts.
+            _ = try reader.range(Delivery.byteCountMin - 12 - 5)
             _ = try reader.range8()
             _ = try reader.range32()
             leases.append(HeldLease(slot: slot, token: token, deliveredAt: now))

@@ -8,7 +8,8 @@ extension BenchReport {
             table.append([name, Figure.count(rate.median), Figure.count(rate.min), Figure.count(rate.max)])
         }
         func row(_ name: String, _ value: Double?, places: Int) {
-            if let value { row(name, Figure.decimal(value, places: places)) }
+            guard let value else { return }
+            row(name, places == 0 ? Figure.count(value) : Figure.decimal(value, places: places))
         }
         row("jobs for each run", Figure.count(Double(jobs)))
         row("outstanding", Figure.count(Double(outstanding)))

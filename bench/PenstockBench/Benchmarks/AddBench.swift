@@ -14,7 +14,7 @@ struct AddBench: Benchmark {
     init(options: BenchOptions) { self.options = options }
 
     func measure() throws -> BenchReport {
-        let workload = options.workload(jobs: 100_000, jobsQuick: 5000, outstanding: 1024)
+        let workload = options.workload(jobs: 500_000, jobsQuick: 5000, outstanding: 1024)
         let progress = Progress(benchmark: "add", runs: workload.runs)
         var series = RunSeries()
         var latencies: [BenchReport.Latency] = []
@@ -41,7 +41,7 @@ struct AddBench: Benchmark {
             let source = JobSource(payloadBytes: workload.payloadBytes)
             // The first add of a queue makes the queue.
             try source.add(1, with: client)
-            client.state.beginMeasuring()
+            client.state.forgetLatencies()
             let one = options.quick ? 100 : 2000
             try client.add(AddLoad(source.jobs(1), queues: [source.queue], frames: one, outstandingMax: 1))
             let latency = BenchReport.Latency(client.state.session.addLatency)

@@ -30,7 +30,7 @@ struct BulkBench: Benchmark {
     }
 
     func measure() throws -> BenchReport {
-        let workload = options.workload(jobs: 200_000, jobsQuick: 10_000, outstanding: 1024)
+        let workload = options.workload(jobs: 500_000, jobsQuick: 10_000, outstanding: 1024)
         let progress = Progress(benchmark: "bulk", runs: workload.runs)
         var series = RunSeries()
         for run in 0..<workload.runs {
@@ -49,7 +49,6 @@ struct BulkBench: Benchmark {
             let source = JobSource(payloadBytes: workload.payloadBytes)
             // The first add of a queue makes the queue.
             try source.add(1, with: client)
-            client.state.beginMeasuring()
             let meter = try Meter(client)
             let seconds = try source.add(workload.jobs, perFrame: perFrame, with: client)
             return try meter.end(client, jobs: workload.jobs, seconds: seconds)

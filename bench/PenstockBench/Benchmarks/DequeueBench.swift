@@ -25,9 +25,9 @@ struct DequeueBench: Benchmark {
     init(options: BenchOptions) { self.options = options }
 
     func measure() throws -> BenchReport {
-        let workload = options.workload(jobs: 100_000, jobsQuick: 5000, outstanding: 1024)
-        // Holding bounds the rate by outstanding / 0.6 s: it takes two subscriptions' credits to stay clear of that.
-        let heldOutstanding = options.quick ? 1000 : 2 * Limits.creditJobsMax
+        let workload = options.workload(jobs: 500_000, jobsQuick: 5000, outstanding: 1024)
+        // Holding bounds the rate by outstanding / 0.6 s: it takes several subscriptions' credits to stay clear of that.
+        let heldOutstanding = options.quick ? 1000 : 4 * Limits.creditJobsMax
         let progress = Progress(benchmark: "dequeue", runs: workload.runs)
         var fresh = RunSeries()
         var longLease = RunSeries()

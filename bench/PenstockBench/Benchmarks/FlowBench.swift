@@ -20,7 +20,7 @@ struct FlowBench: Benchmark {
     init(options: BenchOptions) { self.options = options }
 
     func measure() throws -> BenchReport {
-        let workload = options.workload(jobs: 110_000, jobsQuick: 2200, outstanding: 1024)
+        let workload = options.workload(jobs: 440_000, jobsQuick: 2200, outstanding: 1024)
         let progress = Progress(benchmark: "flow", runs: workload.runs)
         var adds = RunSeries()
         adds.jobsPerOperation = Self.children + 1

@@ -48,15 +48,15 @@ struct LatencyBench: Benchmark {
             let warmUp = workload.jobs / 10
             // One job more than is taken: the last completion has a delivery behind it, too.
             try source.add(workload.jobs + warmUp + 1, with: client)
-            try client.subscribe(to: [source.queue], credits: 1)
-            client.state.beginMeasuring()
-            try client.run { client.state.delivered >= warmUp }
             let meter = try Meter(client)
             client.state.beginMeasuring()
-            try client.run { client.state.delivered >= workload.jobs }
+            try client.subscribe(to: [source.queue], credits: 1)
+            try client.run { client.state.delivered >= warmUp }
+            client.state.forgetLatencies()
+            try client.run { client.state.delivered >= warmUp + workload.jobs }
             let nextJob = BenchReport.Latency(client.state.nextJobLatency)
-            let seconds = client.state.deliverySeconds
-            let figures = try meter.end(client, jobs: workload.jobs, seconds: seconds)
+            let (delivered, seconds) = (client.state.delivered, client.state.deliverySeconds)
+            let figures = try meter.end(client, jobs: delivered, seconds: seconds)
             try client.run { client.state.session.commandsInFlight == 0 && client.state.held == 0 }
             return Run(figures: figures, nextJob: nextJob, add: try addLatency(client, source))
         }
@@ -64,7 +64,7 @@ struct LatencyBench: Benchmark {
 
     private func addLatency(_ client: WireClient, _ source: JobSource) throws -> BenchReport.Latency {
         let elsewhere = source.queue + "-unread"
-        client.state.beginMeasuring()
+        client.state.forgetLatencies()
         try client.add(
             AddLoad(source.jobs(1), queues: [elsewhere], frames: options.quick ? 100 : 2000, outstandingMax: 1)
         )

@@ -47,11 +47,19 @@ struct ClientState {
     var held: Int { leases.count }
 
     /// Forgets counts, times and latencies, not leases or numbers: the measured part begins.
+    ///
+    /// Call it while nothing is delivered or in flight: what comes later would count.
     mutating func beginMeasuring() {
         delivered = 0
         acknowledged = 0
         firstDeliveryAt = 0
         lastOutcomeAt = 0
+        lastCompletionAt = 0
+        forgetLatencies()
+    }
+
+    /// Forgets the latencies alone: those of the warm-up.
+    mutating func forgetLatencies() {
         nextJobLatency = Histogram()
         session.addLatency = Histogram()
     }

@@ -13,10 +13,21 @@ let settings: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nio = ["NIOCore", "NIOPosix"].map {
+    Target.Dependency.product(name: $0, package: "swift-nio")
+}
+
 let package = Package(
     name: "penstock",
     products: [
-        .executable(name: "penstock-bench", targets: ["PenstockBench"])
+        .library(name: "Penstock", targets: ["Penstock"]),
+        .library(name: "PenstockTesting", targets: ["PenstockTesting"]),
+        .executable(name: "penstockd", targets: ["penstockd"]),
+        .executable(name: "penstock-bench", targets: ["PenstockBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -26,30 +37,45 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        // The C libraries, and what makes them safe.
         .systemLibrary(name: "CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .target(name: "UV", dependencies: ["CLibUV"], swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+
+        // The protocol, the server, and its command line.
         .target(name: "PenstockWire", swiftSettings: settings),
         .target(name: "PenstockEngine", dependencies: ["LMDB", "PenstockWire"], swiftSettings: settings),
         .target(
             name: "PenstockServer",
-            dependencies: [
-                "UV", "LMDB", "PenstockWire", "PenstockEngine",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "DequeModule", package: "swift-collections"),
-            ],
+            dependencies: ["UV", "LMDB", "PenstockWire", "PenstockEngine", logging, deque],
             swiftSettings: settings
         ),
         .executableTarget(
             name: "penstockd",
-            dependencies: [
-                "PenstockServer",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
-            ],
+            dependencies: ["PenstockServer", argumentParser, logging],
             swiftSettings: settings
         ),
+
+        // The client.
+        .target(
+            name: "Penstock",
+            dependencies: ["PenstockWire", logging, deque, serviceLifecycle] + nio,
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PenstockTesting",
+            dependencies: ["Penstock", "PenstockServer", "UV", logging],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "penstock-demo",
+            dependencies: ["Penstock", "PenstockTesting", argumentParser, logging, serviceLifecycle],
+            path: "Sources/PenstockDemo",
+            swiftSettings: settings
+        ),
+
+        // The benchmark: the floors in C, what measures and reports, the tool.
         .target(name: "CFloors", dependencies: ["CLibUV", "CLMDB"], path: "bench/CFloors"),
         .target(
             name: "BenchSupport",
@@ -59,21 +85,17 @@ let package = Package(
         ),
         .executableTarget(
             name: "PenstockBench",
-            dependencies: [
-                "BenchSupport", "PenstockWire", "UV",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["BenchSupport", "Penstock", "PenstockWire", "UV", argumentParser],
             path: "bench/PenstockBench",
             swiftSettings: settings
         ),
+
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
+        .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
         .testTarget(
             name: "BenchSupportTests",
-            dependencies: [
-                "BenchSupport", "PenstockBench", "PenstockWire",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
+            dependencies: ["BenchSupport", "PenstockBench", "PenstockWire", argumentParser],
             swiftSettings: settings
         ),
         .testTarget(
@@ -81,6 +103,15 @@ let package = Package(
             dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
             swiftSettings: settings
         ),
-        .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockTests",
+            dependencies: ["Penstock", "PenstockWire", serviceLifecycle, logging] + nio,
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Penstock", "PenstockTesting", logging, serviceLifecycle],
+            swiftSettings: settings
+        ),
     ]
 )

@@ -2,7 +2,7 @@ import LMDB
 package import Logging
 package import PenstockEngine
 import PenstockWire
-package import UV
+import UV
 
 /// The server on its loop's thread: connections, sessions, dispatcher; and the writer's thread beside it.
 ///
@@ -56,6 +56,8 @@ package final class Server {
     private var scratch = WireWriter(capacity: 4096)
     private var listeners: [Listener] = []
     var signals: [Signal] = []
+    /// For other threads.
+    package private(set) var control: ServerControl!  // because it needs the loop: set once, in init
     private var timer: Timer!  // because its callback needs self: set once, in init
     private var wake: Async!  // because its callback needs self: set once, in init
     private var writer: OSThread?
@@ -121,7 +123,8 @@ package final class Server {
             loop = try Loop()
             statistics.startedAt = clock.monotonic
             timer = Timer(on: loop) { [unowned self] in timerFired() }
-            wake = try Async(on: loop) {}
+            wake = try Async(on: loop) { [unowned self] in obey() }
+            control = ServerControl(wake: wake)
             loop.beforePoll = { [unowned self] in turn() }
             loop.afterPoll = { [unowned self] in takeResults() }
         } catch {
@@ -189,8 +192,14 @@ package final class Server {
     /// The port that the server listens on; nil where it has no TCP address.
     package var port: Int? { configuration.host == nil ? nil : listeners.first?.localPort }
 
-    /// Wakes the loop from any thread: it looks at its clocks again.
-    package var waker: Async { wake }
+    private func obey() {
+        let request = control.takeRequest()
+        switch request {
+        case .none: break
+        case .stop: stop()
+        case .abandon: loop.stop()
+        }
+    }
 
     /// Serves until ``stop()``, or until the writer could not go on.
     package func run() {
@@ -207,6 +216,7 @@ package final class Server {
         loop.close()
         connections = []
         timer = nil
+        control = nil
         wake = nil
         listeners = []
         signals = []

@@ -29,7 +29,7 @@ struct BenchOptionsTests {
     }
 
     @Test func `every subcommand is found by its name`() throws {
-        for name in ["dequeue", "latency", "add", "bulk", "flow", "floors", "all"] {
+        for name in ["dequeue", "latency", "add", "bulk", "flow", "sdk", "floors", "all"] {
             #expect(throws: Never.self) { try PenstockBench.parseAsRoot([name, "--quick", "--json"]) }
         }
     }

@@ -11,6 +11,7 @@ struct RunSeriesTests {
             commits: 10,
             serverCPU: server,
             clientCPU: .milliseconds(10),
+            othersCPUShare: 0.25,
             serverResidentBytes: 4096,
             version: "1.0.0",
             durability: .fsync
@@ -41,6 +42,7 @@ struct RunSeriesTests {
         #expect(report.floors?.lmdbPerSecond == 4000 && report.ratios?.lmdb == 0.5)
         #expect(report.jobsPerCommit == 100)
         #expect(report.serverCPUPerJob == 20 && report.clientCPUPerJob == 10)
+        #expect(report.othersCPUShare == 0.25)
         #expect(report.serverResidentBytes == 4096 && report.versions == .current)
     }
 

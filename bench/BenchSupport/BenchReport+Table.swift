@@ -43,6 +43,7 @@ extension BenchReport {
         row("server CPU us/job", serverCPUPerJob, places: 2)
         row("client CPU us/job", clientCPUPerJob, places: 2)
         row("server RSS MiB", serverResidentBytes.map { Double($0) / 1_048_576 }, places: 1)
+        row("share of the CPU that others took", othersCPUShare, places: 2)
         return table
     }
 }

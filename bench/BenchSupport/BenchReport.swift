@@ -28,6 +28,8 @@ package struct BenchReport: Codable, Equatable, Sendable {
     /// CPU time, user and system, in microseconds.
     package var clientCPUPerJob: Double?
     package var serverResidentBytes: Int?
+    /// The share of the machine, 0 to 1, that other processes took meanwhile: above a few hundredths the figures are doubtful.
+    package var othersCPUShare: Double?
     package var versions: Versions?
 
     package init(
@@ -65,6 +67,7 @@ package struct BenchReport: Codable, Equatable, Sendable {
         case serverCPUPerJob = "server_cpu_us_per_job"
         case clientCPUPerJob = "client_cpu_us_per_job"
         case serverResidentBytes = "server_rss_bytes"
+        case othersCPUShare = "others_cpu_share"
         case versions
     }
 

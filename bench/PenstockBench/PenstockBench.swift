@@ -7,8 +7,8 @@ struct PenstockBench: ParsableCommand {
         commandName: "penstock-bench",
         abstract: "Measures a Penstock server's hot paths beside what the machine allows at best.",
         subcommands: [
-            DequeueBench.self, LatencyBench.self, AddBench.self, BulkBench.self, FlowBench.self, FloorsBench.self,
-            AllBench.self, EchoServe.self,
+            DequeueBench.self, LatencyBench.self, AddBench.self, BulkBench.self, FlowBench.self, SDKBench.self,
+            FloorsBench.self, AllBench.self, EchoServe.self,
         ]
     )
 }

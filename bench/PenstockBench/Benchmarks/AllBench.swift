@@ -18,7 +18,7 @@ struct AllBench: ParsableCommand {
 
     func run() throws {
         let benchmarks: [any Benchmark.Type] = [
-            DequeueBench.self, LatencyBench.self, AddBench.self, BulkBench.self, FlowBench.self,
+            DequeueBench.self, LatencyBench.self, AddBench.self, BulkBench.self, FlowBench.self, SDKBench.self,
         ]
         let reports = try benchmarks.map { benchmark in
             let report = try benchmark.measure(options)

@@ -16,6 +16,7 @@ final class WireClient {
     static let patienceSeconds: UInt64 = 20
     private static let heartbeatMilliseconds: UInt64 = 500
 
+    let address: ServerAddress
     private let loop: Loop
     private var stream: Stream?
     private var splitter = FrameSplitter()
@@ -35,6 +36,7 @@ final class WireClient {
 
     /// Connects and opens a session.
     init(to address: ServerAddress) throws {
+        self.address = address
         loop = try Loop()
         do {
             try connect(to: address)
@@ -150,8 +152,10 @@ final class WireClient {
     /// Turns the loop until `isDone`, asked after each turn, says so.
     ///
     /// - Throws: where the connection fails, a command was refused, a lease was taken back, or nothing comes any more.
-    func run(until isDone: () -> Bool) throws {
-        lastHeardAt = Loop.monotonicNanoseconds()
+    ///
+    /// - Parameter patiently: true where nothing is expected to come: only heartbeats turn the loop.
+    func run(patiently: Bool = false, until isDone: () -> Bool) throws {
+        lastHeardAt = patiently ? .max : Loop.monotonicNanoseconds()
         while true {
             if let failure { throw failure }
             if let error = state.firstRefusal { throw ClientFailure.refused(commands: state.refused, error) }
@@ -178,7 +182,8 @@ final class WireClient {
     private func tick() {
         state.writeHeartbeat(into: &output)
         onProgress?(state)
-        if Loop.monotonicNanoseconds() - lastHeardAt > Self.patienceSeconds * 1_000_000_000 {
+        let now = Loop.monotonicNanoseconds()
+        if now > lastHeardAt, now - lastHeardAt > Self.patienceSeconds * 1_000_000_000 {
             failure = .stuck(
                 "\(state.delivered) delivered, \(state.held) held, \(state.acknowledged) acknowledged, "
                     + "\(state.session.commandsInFlight) in flight"

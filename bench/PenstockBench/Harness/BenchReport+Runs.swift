@@ -20,6 +20,7 @@ extension BenchReport {
         serverCPUPerJob = series.serverCPUPerJob
         clientCPUPerJob = series.clientCPUPerJob
         serverResidentBytes = series.runs.last?.serverResidentBytes
+        othersCPUShare = series.othersCPUShare
         versions = .current
     }
 }

@@ -7,6 +7,7 @@ struct RunFigures {
     var commits: UInt64
     var serverCPU: Duration?
     var clientCPU: Duration
+    var othersCPUShare: Double?
     var serverResidentBytes: Int?
     var version: String
     var durability: Durability
@@ -53,6 +54,11 @@ struct RunSeries {
 
     /// Microseconds for each job, over all runs, as the kernel counts in ticks of 10 ms.
     var clientCPUPerJob: Double { runs.reduce(.zero) { $0 + $1.clientCPU }.microseconds / Double(jobs) }
+
+    var othersCPUShare: Double? {
+        let shares = runs.compactMap(\.othersCPUShare)
+        return shares.isEmpty ? nil : Statistics(runs: shares).median
+    }
 
     var serverCPUPerJob: Double? {
         let times = runs.compactMap(\.serverCPU)

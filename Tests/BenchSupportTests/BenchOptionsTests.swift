@@ -34,6 +34,12 @@ struct BenchOptionsTests {
         }
     }
 
+    @Test func `a benchmark among all has its own options at their defaults`() throws {
+        let options = try BenchOptions.parse([])
+        #expect(!DequeueBench(options: options).freshOnly)
+        #expect(BulkBench(options: options).perFrame == 1000)
+    }
+
     @Test func `frames of more jobs than fit are refused`() {
         #expect(throws: (any Error).self) { try BulkBench.parse(["--per-frame", "10001"]) }
         #expect(throws: (any Error).self) { try BulkBench.parse(["--per-frame", "3000", "--payload", "1000"]) }

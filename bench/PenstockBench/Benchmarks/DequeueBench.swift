@@ -22,7 +22,10 @@ struct DequeueBench: Benchmark {
     private static let holdMilliseconds: UInt64 = 600
 
     init() {}
-    init(options: BenchOptions) { self.options = options }
+    init(options: BenchOptions) {
+        self.options = options
+        freshOnly = false
+    }
 
     func measure() throws -> BenchReport {
         let workload = options.workload(jobs: 500_000, jobsQuick: 5000, outstanding: 1024)

@@ -47,7 +47,7 @@ extension Engine {
             _ = try transaction.delete(job.rawValue, in: tables.results)
         }
         record.outcome = kind
-        record.outcomeBytes = UInt32(outcome.byteCount)
+        record.outcomeBytes = kind == .none ? 0 : UInt32(outcome.byteCount)
         scratch.removeAll()
         record.encode(into: &scratch)
         if record.hasInlineOutcome {
@@ -93,6 +93,7 @@ extension Engine {
     mutating func loadQueues() throws(EngineError) {
         queues.removeAll()
         queueIDs.removeAll()
+        lastQueue = ([], QueueID(0))
         let environment = environment
         do throws(LMDBError) {
             let transaction = try environment.beginWrite()
@@ -165,5 +166,19 @@ func decode<Value>(_ body: () throws(WireError) -> Value) throws(LMDBError) -> V
         return try body()
     } catch {
         throw LMDBError(.corrupted, in: .get)
+    }
+}
+
+extension WireReader {
+    /// A byte of an enumeration in a row of our own.
+    ///
+    /// ``value(_:_:)`` of another module is not specialized: it looks up metadata for each byte.
+    @inline(__always)
+    mutating func stored<Value: RawRepresentable>(_ type: Value.Type) throws(WireError) -> Value
+    where Value.RawValue == UInt8 {
+        guard let value = Value(rawValue: try u8()) else {
+            throw WireError(.internalError, "A stored row holds a number that this server does not know.")
+        }
+        return value
     }
 }

@@ -91,7 +91,7 @@ struct QueueRecord: Sendable {
 
 /// An edge from a dependent to one of its dependencies.
 ///
-///     u64 dependency | u8 policy | u8 kind | u16 0 | u32 checksum (0: none yet)
+///     u64 dependency | u8 policy | u8 kind | u8 held | u8 0 | u32 checksum (0: none yet)
 struct EdgeRecord: Sendable {
     static let byteCount = 16
 
@@ -109,20 +109,20 @@ struct EdgeRecord: Sendable {
     }
 
     func encode(into writer: inout WireWriter) {
-        writer.jobID(dependency)
-        writer.u8(policy.rawValue)
-        writer.u8(kind.rawValue)
-        writer.u8(isHeld ? 1 : 0)
-        writer.u8(0)
-        writer.u32(0)
+        writer.u64(dependency.rawValue)
+        writer.u64(UInt64(policy.rawValue) | UInt64(kind.rawValue) << 8 | (isHeld ? 1 << 16 : 0))
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
         var reader = WireReader(bytes)
-        dependency = try reader.jobID()
-        policy = try reader.value(FailurePolicy.self, "failure policy")
-        kind = try reader.value(DependencyKind.self, "kind of dependency")
-        isHeld = try reader.u8() != 0
+        dependency = JobID(try reader.u64())
+        let rest = try reader.u64()
+        guard let policy = FailurePolicy(rawValue: UInt8(truncatingIfNeeded: rest)),
+            let kind = DependencyKind(rawValue: UInt8(truncatingIfNeeded: rest >> 8))
+        else { throw WireError(.internalError, "An edge holds a number that this server does not know.") }
+        self.policy = policy
+        self.kind = kind
+        isHeld = rest >> 16 & 0xFF != 0
     }
 }
 

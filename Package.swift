@@ -13,15 +13,68 @@ let settings: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nio = ["NIOCore", "NIOPosix"].map {
+    Target.Dependency.product(name: $0, package: "swift-nio")
+}
+
 let package = Package(
     name: "penstock",
+    products: [
+        .library(name: "Penstock", targets: ["Penstock"]),
+        .library(name: "PenstockTesting", targets: ["PenstockTesting"]),
+        .executable(name: "penstockd", targets: ["penstockd"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
     targets: [
+        // The C libraries, and what makes them safe.
         .systemLibrary(name: "CLibUV", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .target(name: "UV", dependencies: ["CLibUV"], swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+
+        // The protocol, the server, and its command line.
         .target(name: "PenstockWire", swiftSettings: settings),
         .target(name: "PenstockEngine", dependencies: ["LMDB", "PenstockWire"], swiftSettings: settings),
+        .target(
+            name: "PenstockServer",
+            dependencies: ["UV", "LMDB", "PenstockWire", "PenstockEngine", logging, deque],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "penstockd",
+            dependencies: ["PenstockServer", argumentParser, logging],
+            swiftSettings: settings
+        ),
+
+        // The client.
+        .target(
+            name: "Penstock",
+            dependencies: ["PenstockWire", logging, deque, serviceLifecycle] + nio,
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PenstockTesting",
+            dependencies: ["Penstock", "PenstockServer", "UV", logging],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "penstock-demo",
+            dependencies: ["Penstock", "PenstockTesting", argumentParser, logging, serviceLifecycle],
+            path: "Sources/PenstockDemo",
+            swiftSettings: settings
+        ),
+
+        // The benchmark: the floors in C, what measures and reports, the tool.
         .target(name: "CFloors", dependencies: ["CLibUV", "CLMDB"], path: "bench/CFloors"),
         .target(
             name: "BenchSupport",
@@ -29,11 +82,28 @@ let package = Package(
             path: "bench/BenchSupport",
             swiftSettings: settings
         ),
+
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .testTarget(
             name: "PenstockEngineTests",
             dependencies: ["PenstockEngine", "PenstockWire", "LMDB"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockServerTests",
+            dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "PenstockTests",
+            dependencies: ["Penstock", "PenstockWire", serviceLifecycle, logging] + nio,
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["Penstock", "PenstockTesting", logging, serviceLifecycle],
             swiftSettings: settings
         ),
         .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),

@@ -15,6 +15,8 @@ package struct Command: Sendable {
         case endSession
         /// The client has every outcome up to `sequence`.
         case confirm
+        /// Somebody wants jobs of a queue that nobody has named before; its name is in the arena.
+        case makeQueue
         /// The lease is old enough to be kept over a restart.
         case writeLease
         /// The lease was given back: the job returns to its place.

@@ -190,6 +190,8 @@ package struct Engine: ~Copyable {
             try endSession(command, &transaction, &result)
         case .confirm:
             try confirm(command, &transaction)
+        case .makeQueue:
+            if let name = String(validating: batch.arena.span.extracting(command.body)) { _ = makeQueue(name, &result) }
         case .writeLease:
             try writeLease(command, &transaction, &result)
         case .returnLease:

@@ -28,7 +28,7 @@ struct OutcomeGatherer {
     mutating func removeAll() { count = 0 }
 
     mutating func succeed(_ command: Command, at index: UInt32) {
-        let place = place(of: command)
+        let place = place(of: command, mayBegin: true)
         sessions[place].sequence = command.sequence
         let run = sessions[place].run
         if run.count > 0 && run.sequence + UInt64(run.count) == command.sequence && run.index + run.count == index {
@@ -59,7 +59,7 @@ struct OutcomeGatherer {
 
     /// Begins an outcome with a body; the caller appends it and then calls ``end(_:_:)``.
     mutating func begin(_ command: Command, at index: UInt32, status: ErrorCode = .ok) -> Int {
-        let place = place(of: command)
+        let place = place(of: command, mayBegin: true)
         closeRun(place)
         sessions[place].sequence = command.sequence
         sessions[place].runs += 1
@@ -105,13 +105,18 @@ struct OutcomeGatherer {
         sessions[place].writer.u32(0)
     }
 
-    private mutating func place(of command: Command) -> Int {
+    /// Bytes above which a body takes no further outcome, so that every body fits a frame.
+    static let bodyBytesMax = 1 << 20
+
+    /// - Parameter mayBegin: a new body may be begun where the session's last one is long enough.
+    private mutating func place(of command: Command, mayBegin: Bool = false) -> Int {
         let slot = Int(command.sessionSlot)
         while indexes.count <= slot { indexes.append(-1) }
         let known = indexes[slot]
         // The session too: its slot may be another's since it ended in this batch.
         if known >= 0 && known < count && sessions[known].slot == command.sessionSlot
             && sessions[known].session == command.session
+            && !(mayBegin && sessions[known].writer.count > OutcomeGatherer.bodyBytesMax)
         {
             return known
         }

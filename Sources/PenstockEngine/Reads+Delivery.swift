@@ -30,20 +30,33 @@ extension Reads {
         return true
     }
 
+    /// Where a job stands: its queue, its turn there, and its flow; nil where there is no such job.
+    package func place<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> (queue: QueueID, turn: Turn, flow: FlowID)? {
+        guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return nil }
+        let record = try decode { () throws(WireError) in try JobRecord(bytes) }
+        return (record.queue, record.turn, record.flow)
+    }
+
     /// Appends one delivery to a DELIVER body.
     ///
-    /// - Returns: the bytes of its data and the job's flow; nil, and nothing appended, where the job is not there or not waiting.
+    /// - Returns: the bytes of its data and the job's flow; nil, and nothing appended, where the job is not waiting at that turn.
     package func appendDelivery<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        of job: JobID,
+        of entry: ReadyEntry,
         slot: UInt32,
         token: LeaseToken,
         queueIndex: UInt16,
         into writer: inout WireWriter,
         _ snapshot: borrowing Snapshot
     ) throws(LMDBError) -> (bytes: Int, flow: FlowID)? {
+        let job = entry.job
         guard let recordBytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return nil }
         let record = try decode { () throws(WireError) in try JobRecord(recordBytes) }
-        guard record.state == .waiting, let bytes = try snapshot.get(job.rawValue, in: tables.payloads) else {
+        guard record.state == .waiting, record.turn == entry.turn,
+            let bytes = try snapshot.get(job.rawValue, in: tables.payloads)
+        else {
             return nil
         }
         return try decode { () throws(WireError) in

@@ -86,6 +86,7 @@ package struct AddDecoder: ~Escapable {
     package let sequence: UInt64
     package let queueCount: Int
     private var queuesLeft: Int
+    private var jobsLeft = Limits.jobsPerAddMax
 
     /// Bytes that the smallest node takes.
     package static let nodeByteCountMin = 13
@@ -139,9 +140,13 @@ package struct AddDecoder: ~Escapable {
         try reader.skipOptions()
         let nodes = try reader.count32(bytesEach: AddDecoder.nodeByteCountMin)
         guard nodes > 0 else { throw WireError(.emptyAdd, "A flow holds no job; it must hold at least one.") }
-        guard nodes <= Limits.jobsPerAddMax else {
-            throw WireError(.tooManyJobs, "\(nodes) jobs in one flow; \(Limits.jobsPerAddMax) are allowed in one add.")
+        guard nodes <= jobsLeft else {
+            throw WireError(
+                .tooManyJobs,
+                "\(Limits.jobsPerAddMax - jobsLeft + nodes) jobs or more in one add; \(Limits.jobsPerAddMax) are allowed."
+            )
         }
+        jobsLeft -= nodes
         guard kind == 1 || nodes == 1 else {
             throw WireError(.invalidRequest, "An item of kind job has \(nodes) nodes; it must have one.")
         }
@@ -174,9 +179,17 @@ package struct AddDecoder: ~Escapable {
         var customID = ByteRange.empty
         var options = NodeOptions.default
         let optionCount = Int(try reader.u8())
+        var seen: UInt32 = 0
         for _ in 0..<optionCount {
             let tag = try reader.u16()
             let value = try reader.range16()
+            let number = tag & ~OptionTag.mustUnderstand
+            if number <= OptionTag.last {
+                guard seen & 1 << UInt32(number) == 0 else {
+                    throw WireError(.invalidOption, "Option \(number) stands twice in one node.")
+                }
+                seen |= 1 << UInt32(number)
+            }
             try read(tag, value, &options, &customID)
         }
         if optionCount > 0 { try options.validate() }

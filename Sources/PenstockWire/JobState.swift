@@ -93,14 +93,15 @@ package struct Backoff: Equatable, Sendable {
     package func wait(failures: Int, random: UInt16) -> UInt64 {
         var wait = delay
         if kind == .exponential && delay > 0 {
-            let doublings = min(max(failures - 1, 0), 40)
+            let doublings = min(max(failures, 1) - 1, 40)
             let (product, overflow) = delay.multipliedReportingOverflow(by: 1 << UInt64(doublings))
             wait = overflow ? Limits.delayMillisecondsMax : product
         }
         if maximum > 0 { wait = min(wait, maximum) }
         wait = min(wait, Limits.delayMillisecondsMax)
         if jitter > 0 {
-            let spread = wait / 1000 * UInt64(jitter) + wait % 1000 * UInt64(jitter) / 1000
+            let jitter = UInt64(min(jitter, 1000))
+            let spread = wait / 1000 * jitter + wait % 1000 * jitter / 1000
             wait -= spread / 65535 * UInt64(random) + spread % 65535 * UInt64(random) / 65535
         }
         return wait

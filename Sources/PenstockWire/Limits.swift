@@ -3,8 +3,9 @@
 /// The server sends those that a client has to respect in its ``Welcome``; a
 /// client uses the received ones, so that a later server may move them.
 package enum Limits {
-    /// Bytes of a whole frame, its length field included: 2 MiB.
-    package static let frameBytesMax = 2 * 1024 * 1024
+    /// Bytes of a whole frame, its length field included: 2 MiB and 64 KiB, so that a
+    /// job's largest data and its largest result fit one reply, with all that stands around them.
+    package static let frameBytesMax = 2 * payloadBytesMax + 64 * 1024
     /// Bytes of one job's data, or of one result: 1 MiB.
     package static let payloadBytesMax = 1024 * 1024
     /// Bytes of a queue name in UTF-8; at least one, and no `:`.
@@ -17,6 +18,8 @@ package enum Limits {
     package static let failureMessageBytesMax = 4096
     /// Bytes of a failure's details (a stack trace, say).
     package static let failureDetailsBytesMax = 16 * 1024
+    /// Bytes of an error's message in UTF-8; a longer one is cut.
+    package static let errorMessageBytesMax = 4096
     /// Jobs of one add, over all its flows.
     package static let jobsPerAddMax = 10_000
     /// Flows and single jobs of one add.

@@ -72,7 +72,8 @@ package enum Names {
     package static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars.prefix(64) {
-            result += scalar.value < 0x20 || scalar == "\"" ? scalar.escaped(asASCII: true) : String(scalar)
+            let isPlain = scalar != "\"" && scalar != "\\" && scalar.properties.generalCategory != .control
+            result += isPlain ? String(scalar) : scalar.escaped(asASCII: true)
         }
         return result + (text.unicodeScalars.count > 64 ? "…\"" : "\"")
     }

@@ -14,6 +14,8 @@ package enum OptionTag {
     package static let rejectExisting: UInt16 = 7
     package static let onFailure: UInt16 = 8
     package static let maxStalledCount: UInt16 = 9
+    /// The highest number of this version.
+    package static let last = maxStalledCount
 }
 
 /// A job's options, checked, in a fixed size.

@@ -47,7 +47,16 @@ package struct ErrorBody: Equatable, Sendable {
 
     package func encode(into writer: inout WireWriter) {
         writer.u8(errorClass.rawValue)
-        writer.string16(message.utf8.count <= 4096 ? message : String(message.prefix(1000)))
+        writer.string16(ErrorBody.cut(message))
+    }
+
+    /// The text, cut to ``Limits/errorMessageBytesMax`` between two scalars. Not between two characters: one of
+    /// those can be as long as whoever chose it likes.
+    static func cut(_ text: String) -> String {
+        guard text.utf8.count > Limits.errorMessageBytesMax else { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: Limits.errorMessageBytesMax)
+        while UTF8.isContinuation(text.utf8[end]) { end = text.utf8.index(before: end) }
+        return String(text[..<end])
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -84,5 +93,16 @@ extension WireReader {
             throw WireError(.invalidOption, "\(raw) is no \(what).")
         }
         return value
+    }
+}
+
+extension WireMessage {
+    /// Appends the message as the reply to a request of another opcode: what a WAIT is answered with.
+    package func encodeFrame(into writer: inout WireWriter, correlation: UInt32, as opcode: UInt8) {
+        var header = FrameHeader(Self.opcode, flags: .reply, correlation: correlation)
+        header.opcode = opcode
+        let start = writer.beginFrame(header)
+        encode(into: &writer)
+        writer.endFrame(start)
     }
 }

@@ -72,10 +72,13 @@ package struct WireReader: ~Escapable {
     /// A count of rows that each take at least `bytesEach` of what remains: a
     /// count that cannot be true is refused before anything is allocated by it.
     package mutating func count16(bytesEach: Int) throws(WireError) -> Int {
-        try checked(Int(u16()), bytesEach)
+        // Not in one expression: `self` would be taken before the count is read, and the count's own bytes counted.
+        let count = Int(try u16())
+        return try checked(count, bytesEach)
     }
     package mutating func count32(bytesEach: Int) throws(WireError) -> Int {
-        try checked(Int(u32()), bytesEach)
+        let count = Int(try u32())
+        return try checked(count, bytesEach)
     }
 
     private func checked(_ count: Int, _ bytesEach: Int) throws(WireError) -> Int {

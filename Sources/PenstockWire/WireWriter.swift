@@ -5,8 +5,9 @@ package struct WireWriter: Sendable {
     /// Bytes written.
     package private(set) var count = 0
 
+    /// - Parameter capacity: bytes to make room for; a writer of 0 has no memory until it is written to.
     package init(capacity: Int = 512) {
-        storage = [UInt8](repeating: 0, count: max(capacity, 64))
+        storage = [UInt8](repeating: 0, count: capacity)
     }
 
     package mutating func removeAll() { count = 0 }
@@ -26,7 +27,7 @@ package struct WireWriter: Sendable {
 
     @inline(never)
     private mutating func grow(_ more: Int) {
-        let target = max(storage.count * 2, count + more)
+        let target = max(storage.count * 2, count + more, 64)
         storage.append(contentsOf: repeatElement(0, count: target - storage.count))
     }
 

@@ -227,3 +227,17 @@ extension Loop {
         _ = signal(SIGPIPE, SIG_IGN)
     }()
 }
+
+extension Loop {
+    /// Wall time in milliseconds since 1970.
+    public static func wallMilliseconds() -> UInt64 {
+        var now = uv_timeval64_t()
+        unsafe uv_gettimeofday(&now)
+        return UInt64(now.tv_sec) * 1000 + UInt64(now.tv_usec) / 1000
+    }
+
+    /// Stops the calling thread for a while. Never on a loop's thread.
+    public static func sleep(milliseconds: UInt32) {
+        uv_sleep(milliseconds)
+    }
+}

@@ -6,6 +6,7 @@
 /// batch at `index` and the places after it. The body is empty but for an add
 /// (``AddOutcome``) and an error (``ErrorBody``); those have a count of 1.
 package struct Outcome: Equatable, Sendable {
+    /// Bytes that an outcome takes with an empty body.
     package static let byteCountMin = 22
     package var sequence: UInt64
     package var count: UInt32
@@ -58,9 +59,12 @@ package struct Applied: WireMessage {
             let run = try reader.u32()
             let index = try reader.u32()
             let status = try reader.u16()
-            outcomes.append(
-                Outcome(sequence: sequence, count: run, index: index, status: status, body: try reader.array32())
-            )
+            let body = try reader.array32()
+            // Who reads this counts through the run: it must not be empty, nor run over the end of the numbers.
+            guard run > 0, sequence <= .max - UInt64(run), index <= .max - run, run == 1 || body.isEmpty else {
+                throw WireError(.malformed, "An outcome of \(run) commands from number \(sequence) on can't be.")
+            }
+            outcomes.append(Outcome(sequence: sequence, count: run, index: index, status: status, body: body))
         }
     }
 }
@@ -71,6 +75,7 @@ package struct Applied: WireMessage {
 ///
 /// New nodes of an item have the ids `first`, `first + 1` ... in order; the
 /// nodes listed as existing (their custom id was taken) use up none of them.
+/// They are listed in the order of their index.
 package struct AddOutcome: Equatable, Sendable {
     package struct Existing: Equatable, Sendable {
         /// The node's index in its item.
@@ -108,7 +113,7 @@ package struct AddOutcome: Equatable, Sendable {
                     rest.removeFirst()
                 } else {
                     ids.append(JobID(next))
-                    next += 1
+                    next &+= 1
                 }
             }
             return ids
@@ -137,16 +142,24 @@ package struct AddOutcome: Equatable, Sendable {
         let count = try reader.count16(bytesEach: 24)
         items = []
         items.reserveCapacity(count)
+        var nodesLeft = UInt32(Limits.jobsPerAddMax)
         for _ in 0..<count {
             let flow = try reader.flowID()
             let first = try reader.jobID()
             let nodes = try reader.u32()
-            guard nodes <= Limits.jobsPerAddMax else {
-                throw WireError(.malformed, "\(nodes) nodes in one item of an add's outcome.")
+            // Few bytes claim many nodes: bounded over all items, so that no reply makes a client allocate more.
+            guard nodes <= nodesLeft else {
+                throw WireError(.malformed, "The outcome of an add has more than \(Limits.jobsPerAddMax) nodes.")
             }
+            nodesLeft -= nodes
             var existing: [Existing] = []
+            var nodeMin: UInt32 = 0
             for _ in 0..<(try reader.count32(bytesEach: 12)) {
                 let node = try reader.u32()
+                guard node >= nodeMin, node < nodes else {
+                    throw WireError(.malformed, "Existing node \(node) of \(nodes) is out of its order or its item.")
+                }
+                nodeMin = node + 1
                 existing.append(Existing(node: node, job: try reader.jobID()))
             }
             items.append(Item(flow: flow, first: first, nodes: nodes, existing: existing))

@@ -25,13 +25,17 @@ package struct StateCounts: Equatable, Sendable {
         set { values[Int(state.rawValue)] = newValue }
     }
 
+    /// All of them; `UInt32.max` where the sum is beyond it, as only a corrupt reply can make it.
     package var total: UInt32 {
-        var sum: UInt32 = 0
-        for index in values.indices { sum += values[index] }
-        return sum
+        var sum: UInt64 = 0
+        for index in values.indices { sum += UInt64(values[index]) }
+        return UInt32(clamping: sum)
     }
 
-    package var finished: UInt32 { self[.completed] + self[.failed] + self[.cancelled] }
+    /// The completed, failed and cancelled ones, bounded as ``total``.
+    package var finished: UInt32 {
+        UInt32(clamping: UInt64(self[.completed]) + UInt64(self[.failed]) + UInt64(self[.cancelled]))
+    }
 
     package static func == (a: StateCounts, b: StateCounts) -> Bool {
         for index in a.values.indices where a.values[index] != b.values[index] { return false }

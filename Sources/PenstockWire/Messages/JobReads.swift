@@ -94,7 +94,10 @@ package struct DependencyCounts: Equatable, Sendable {
         self.failed = failed
     }
 
-    package var total: UInt32 { unprocessed + processed + ignored + failed }
+    /// All four; `UInt32.max` where the sum is beyond it, as only a corrupt reply can make it.
+    package var total: UInt32 {
+        UInt32(clamping: UInt64(unprocessed) + UInt64(processed) + UInt64(ignored) + UInt64(failed))
+    }
 
     package func encode(into writer: inout WireWriter) {
         writer.u32(unprocessed)

@@ -46,6 +46,7 @@ package struct Complete: WireMessage {
     package init(from reader: inout WireReader) throws(WireError) {
         sequence = try reader.u64()
         let count = try reader.count16(bytesEach: Completion.byteCountMin)
+        try Complete.check(count: count)
         completions = []
         completions.reserveCapacity(count)
         for _ in 0..<count {
@@ -54,6 +55,16 @@ package struct Complete: WireMessage {
             let contentType = ContentType(rawValue: try reader.u8())
             let result = try reader.array32()
             completions.append(Completion(slot: slot, token: token, contentType: contentType, result: result))
+        }
+    }
+
+    /// The items of a COMPLETE or FAIL: each uses up a sequence number, so that a wrong count can't be answered softly.
+    package static func check(count: Int) throws(WireError) {
+        guard (1...Limits.completionsPerFrameMax).contains(count) else {
+            throw WireError(
+                .malformed,
+                "\(count) items in one frame; 1 to \(Limits.completionsPerFrameMax) are allowed."
+            )
         }
     }
 }
@@ -125,6 +136,7 @@ package struct Fail: WireMessage {
     package init(from reader: inout WireReader) throws(WireError) {
         sequence = try reader.u64()
         let count = try reader.count16(bytesEach: Failure.byteCountMin)
+        try Complete.check(count: count)
         failures = []
         failures.reserveCapacity(count)
         for _ in 0..<count {

@@ -40,6 +40,12 @@ package struct Subscribe: WireMessage {
 
     package init(from reader: inout WireReader) throws(WireError) {
         let count = try reader.count16(bytesEach: 1)
+        guard count <= Limits.queuesPerMessageMax else {
+            throw WireError(
+                .invalidRequest,
+                "\(count) queues in one subscription; \(Limits.queuesPerMessageMax) are allowed."
+            )
+        }
         queues = []
         for _ in 0..<count { queues.append(try reader.string8("queue name")) }
         creditJobs = try reader.u32()
@@ -115,7 +121,8 @@ package struct Unsubscribed: WireMessage {
 ///     u32 slot | u64 token | u64 job | u64 flow | u16 queue | u16 attempts | u16 attemptsMade | u8 flags (1 has dependencies)
 ///     u8 contentType | u32 attemptsStarted | u32 stalledCount | u32 priority | u64 createdAt | str8 name | bytes32 data
 package struct Delivery: Equatable, Sendable {
-    package static let byteCountMin = 63
+    /// Bytes that a delivery takes with an empty name and empty data.
+    package static let byteCountMin = 61
     package static let hasDependenciesFlag: UInt8 = 1
 
     /// The lease's place in the server's table: echoed with the token.

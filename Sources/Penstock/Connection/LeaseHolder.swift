@@ -1,0 +1,14 @@
+import PenstockWire
+
+/// A worker, as its session sees it. Called on the event loop; must not block.
+protocol LeaseHolder: Sendable {
+    /// Leased jobs have arrived.
+    /// - Returns: leases that the worker does not want any more, to be given back.
+    func receive(_ deliveries: [Delivery]) -> [LeaseToken]
+    /// The server has ended leases; those of other workers may be among them.
+    func revoke(_ tokens: [LeaseToken])
+    /// Every lease is lost: the server knows the session no longer.
+    func loseAll()
+    /// What the worker holds, at a resume.
+    func held() -> HeldLeases
+}

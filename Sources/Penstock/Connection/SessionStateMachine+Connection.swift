@@ -1,0 +1,199 @@
+import DequeModule
+import NIOCore
+import PenstockWire
+
+// How a session comes to stand on a connection, and what it does when that is lost.
+
+extension SessionStateMachine {
+    /// True where the next hello goes on with a session that the server knows.
+    var resumes: Bool { isOpened }
+
+    /// A connection stands: says hello.
+    ///
+    /// - Parameter fresh: an id for a session that was never welcomed. Its last
+    ///   hello may have arrived, so the id is not used twice.
+    mutating func connected(fresh: SessionID, now: NIODeadline, _ output: inout Output) {
+        guard phase == .offline else { return }
+        if !isOpened { session = fresh }
+        phase = .greeting
+        lastReceived = now
+        lastSent = now
+        output.frames.append(hello)
+    }
+
+    private var hello: ByteBuffer {
+        ByteBuffer(
+            Hello(
+                session: session,
+                mode: isOpened ? .resume : .open,
+                confirmed: isOpened ? confirmed : 0,
+                client: client
+            )
+        )
+    }
+
+    /// - Parameter leases: what each worker holds, asked for only where the session is resumed.
+    mutating func welcomed(
+        _ welcome: Welcome,
+        leases: [WorkerID: HeldLeases],
+        now: NIODeadline,
+        _ output: inout Output
+    ) {
+        guard phase == .greeting else { return }
+        frameLimit = Int(welcome.framesInFlightMax)
+        addWindow = Int(welcome.addWindowBytes)
+        heartbeatInterval = .milliseconds(Int64(max(welcome.heartbeat, 1)))
+        guard isOpened else {
+            isOpened = true
+            becomeReady(repeating: nil, now: now, &output)
+            return
+        }
+        var tokens = Set<LeaseToken>()
+        for (worker, held) in leases {
+            tokens.formUnion(held.tokens)
+            subscriptions[worker]?.generation = held.generation
+            let concurrency = subscriptions[worker]?.concurrency ?? 0
+            subscriptions[worker]?.credits = concurrency - held.tokens.count
+        }
+        // A lease whose completion has yet to be applied is held too: else the completion would find it given back.
+        for frame in log where !frame.isAdd && (!frame.isSent || frame.last > welcome.lastApplied) {
+            tokens.formUnion(frame.tokens(above: welcome.lastApplied))
+        }
+        phase = .holding
+        lastApplied = welcome.lastApplied
+        output.frames.append(ByteBuffer(Hold(tokens: tokens.sorted())))
+    }
+
+    /// HOLD is answered: the session goes on.
+    mutating func held(_ message: Held, now: NIODeadline, _ output: inout Output) {
+        guard phase == .holding else { return }
+        if !message.fenced.isEmpty { output.events.append(.fenced(message.fenced)) }
+        becomeReady(repeating: lastApplied, now: now, &output)
+    }
+
+    private mutating func becomeReady(repeating applied: UInt64?, now: NIODeadline, _ output: inout Output) {
+        phase = .ready
+        for worker in subscriptions.keys.sorted(by: { $0.rawValue < $1.rawValue }) { subscribe(worker, &output) }
+        var repeated = 0
+        if let applied {
+            for frame in log where frame.isSent && frame.last > applied {
+                output.frames.append(frame.bytes(above: applied))
+                repeated += 1
+            }
+        }
+        pump(&output)
+        for id in reads.keys.sorted() {
+            if let read = reads[id] { send(read, now: now, &output) }
+        }
+        output.events.append(.established(resumed: applied != nil, repeated: repeated))
+    }
+
+    /// The hello, or HOLD, was refused.
+    mutating func refused(_ error: PenstockError, fresh: SessionID, now: NIODeadline, _ output: inout Output) {
+        guard phase == .greeting || phase == .holding else { return }
+        if phase == .greeting && error.code == .sessionUnknown && isOpened {
+            abandonSession(fresh: fresh, why: error, &output)
+            phase = .greeting
+            output.frames.append(hello)
+            return
+        }
+        if !error.isRetryable {
+            // Another attempt would be refused as well: say so to those who wait, and go on trying.
+            for id in reads.keys.sorted() { cancel(id, error, &output) }
+            for frame in log where frame.context != nil && !frame.isSent { cancel(frame.request, error, &output) }
+        }
+        output.events.append(.close(error))
+    }
+
+    /// Begins another session: what was sent under the old one has an unknown outcome, the rest goes on.
+    private mutating func abandonSession(fresh: SessionID, why: PenstockError, _ output: inout Output) {
+        for frame in log where frame.isSent {
+            guard let context = frame.context else { continue }
+            let error = PenstockError(
+                .outcomeUnknown,
+                "The session was lost after the add had been sent: it may have been carried out, or not. \(why.message)"
+            )
+            output.events.append(.answered(context, .failure(error)))
+        }
+        log.removeAll { $0.isSent }
+        sentCount = 0
+        framesInFlight = 0
+        addBytesInFlight = 0
+        nextSequence = 1
+        outcomes = SequenceSet()
+        session = fresh
+        isOpened = false
+        for worker in subscriptions.keys {
+            subscriptions[worker]?.stream = nil
+            let concurrency = subscriptions[worker]?.concurrency ?? 0
+            subscriptions[worker]?.credits = concurrency
+        }
+        // What remains are completions of leases that the old session held: nobody knows them any more.
+        log.removeAll { !$0.isAdd }
+        output.events.append(.sessionLost)
+    }
+
+    /// The server says why it is about to close the connection.
+    ///
+    /// What the client did wrong would be done again by a resumed session, so another one is begun.
+    mutating func hardError(_ error: PenstockError, fresh: SessionID, _ output: inout Output) {
+        if isOpened && !error.isRetryable && phase != .ended { abandonSession(fresh: fresh, why: error, &output) }
+        output.events.append(.close(error))
+    }
+
+    mutating func disconnected(_ output: inout Output) {
+        guard phase != .ended else { return }
+        phase = .offline
+        for worker in subscriptions.keys { subscriptions[worker]?.stream = nil }
+        endingStreams = [:]
+        for (id, read) in reads where !read.survives { cancel(id, .connectionLost, &output) }
+        if hasSaidGoodbye || (isLeaving && log.isEmpty) {
+            phase = .ended
+            output.events.append(.ended)
+        }
+    }
+
+    // MARK: Leaving
+
+    /// Takes no more adds, and says goodbye once everything has its outcome.
+    mutating func leave(_ output: inout Output) {
+        guard phase != .ended, !isLeaving else { return }
+        isLeaving = true
+        if (phase != .ready && log.isEmpty) || (!isOpened && phase == .offline) {
+            phase = .ended
+            output.events.append(.ended)
+        } else {
+            sayGoodbyeWhenDone(&output)
+        }
+    }
+
+    mutating func sayGoodbyeWhenDone(_ output: inout Output) {
+        guard isLeaving, !hasSaidGoodbye, phase == .ready, log.isEmpty else { return }
+        hasSaidGoodbye = true
+        output.frames.append(ByteBuffer(Goodbye()))
+    }
+
+    mutating func farewell(_ output: inout Output) {
+        guard hasSaidGoodbye, phase != .ended else { return }
+        phase = .ended
+        output.events.append(.ended)
+    }
+
+    /// The end, at once: whoever waits is told what is known.
+    mutating func abort(_ output: inout Output) {
+        for id in reads.keys.sorted() { cancel(id, .shutDown, &output) }
+        for frame in log where frame.context != nil {
+            cancel(frame.request, frame.isSent ? .shutDownWhileSent : .shutDown, &output)
+        }
+        log.removeAll()
+        sentCount = 0
+        phase = .ended
+    }
+}
+
+extension PenstockError {
+    static let shutDownWhileSent = PenstockError(
+        .outcomeUnknown,
+        "The client was shut down after the add had been sent: it may have been carried out, or not."
+    )
+}

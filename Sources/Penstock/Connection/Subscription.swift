@@ -1,0 +1,44 @@
+import PenstockWire
+
+/// The number of a worker in its client.
+struct WorkerID: Hashable, Sendable {
+    let rawValue: Int
+}
+
+/// A worker's wish for jobs, as the session keeps it from one connection to the next.
+struct Subscription: Sendable {
+    let queues: [String]
+    let concurrency: Int
+    /// Milliseconds; 0 is the server's default.
+    let lockDuration: UInt32
+    let worker: String
+    /// The stream on the connection that stands; nil while it has none.
+    var stream: UInt32?
+    /// Counts the connections, so that a credit meant for an earlier one is told apart.
+    var generation = 0
+    /// Credits that the worker can take now: it may still hold jobs of an earlier connection.
+    var credits: Int
+
+    init(queues: [String], concurrency: Int, lockDuration: UInt32, worker: String) {
+        self.queues = queues
+        self.concurrency = concurrency
+        self.lockDuration = lockDuration
+        self.worker = worker
+        credits = concurrency
+    }
+
+    var message: Subscribe {
+        Subscribe(
+            queues: queues,
+            creditJobs: UInt32(max(credits, 0)),
+            lockDuration: lockDuration,
+            worker: worker
+        )
+    }
+}
+
+/// The leases of a worker at the time of a resume.
+struct HeldLeases: Sendable {
+    var generation: Int
+    var tokens: [LeaseToken]
+}

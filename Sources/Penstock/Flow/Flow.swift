@@ -1,0 +1,120 @@
+/// Jobs of any queues and what each of them waits for: a directed graph without cycles, added as a whole or not at all.
+///
+/// ```swift
+/// var etl = Flow("nightly")
+/// let extract = etl.add("extract", queue: "etl", data: source)
+/// let clean = etl.add("clean", queue: "etl", after: extract)
+/// let enrich = etl.add("enrich", queue: "etl", after: extract, onFailure: .ignore)
+/// etl.add("load", queue: "warehouse", after: clean, enrich)
+/// let handle = try await flows.add(etl)
+/// ```
+///
+/// Where jobs are listed rather than built up, ids of the flow's own name them,
+/// in any order:
+///
+/// ```swift
+/// var report = Flow("report")
+/// report.add("send", queue: "mail", dependsOn: ["render"])
+/// report.add("render", queue: "pdf", id: "render")
+/// ```
+///
+/// A cycle is found before anything is sent; the error names the jobs along it.
+public struct Flow: Sendable {
+    /// At most 255 bytes of UTF-8; need not be unique.
+    public let name: String
+    private(set) var nodes: [PlannedNode] = []
+    private let token = UInt64.random(in: .min ... .max)
+
+    public init(_ name: String = "") { self.name = name }
+
+    /// Jobs in the flow so far.
+    public var count: Int { nodes.count }
+
+    /// Adds a job.
+    ///
+    /// - Parameters:
+    ///   - name: 1...255 bytes of UTF-8: what kind of job this is.
+    ///   - id: an id within this flow, for `dependsOn` and to find the job in the
+    ///     ``FlowHandle``. It is not stored; `options.id` is the one that is.
+    ///   - data: any value that can be encoded; none if it is left out.
+    ///   - after: jobs of this flow that have to complete first.
+    ///   - dependsOn: ids of such jobs, which may come later in the flow.
+    ///   - onFailure: what the dependents of this job do if it fails for good; wins over the options.
+    @discardableResult
+    public mutating func add<Data: Encodable & Sendable>(
+        _ name: String,
+        queue: String,
+        id: String? = nil,
+        data: Data = NoPayload(),
+        options: JobOptions = JobOptions(),
+        after dependencies: FlowNode...,
+        dependsOn localIDs: [String] = [],
+        onFailure: FailurePolicy? = nil
+    ) -> FlowNode {
+        add(
+            name,
+            queue: queue,
+            id: id,
+            data: data,
+            options: options,
+            after: dependencies.map { FlowDependency($0) },
+            dependsOn: localIDs,
+            onFailure: onFailure
+        )
+    }
+
+    /// Adds a job, with a policy for each edge, or with dependencies that exist already.
+    ///
+    /// ```swift
+    /// flow.add("publish", queue: "web", after: [.init(render, onFailure: .wait), .init(job: approval.id)])
+    /// ```
+    @discardableResult
+    public mutating func add<Data: Encodable & Sendable>(
+        _ name: String,
+        queue: String,
+        id: String? = nil,
+        data: Data = NoPayload(),
+        options: JobOptions = JobOptions(),
+        after dependencies: [FlowDependency],
+        dependsOn localIDs: [String] = [],
+        onFailure: FailurePolicy? = nil
+    ) -> FlowNode {
+        var options = options
+        if let onFailure { options.onFailure = onFailure }
+        nodes.append(
+            PlannedNode(
+                name: name,
+                queue: queue,
+                data: data,
+                options: options,
+                localID: id,
+                dependencies: dependencies + localIDs.map { FlowDependency(id: $0) }
+            )
+        )
+        return FlowNode(flow: token, index: nodes.count - 1)
+    }
+}
+
+extension Flow {
+    /// The index of a node, or nil where it is of another flow.
+    func index(of node: FlowNode) -> Int? {
+        node.flow == token && node.index < nodes.count ? node.index : nil
+    }
+
+    /// A tree as a flow: every child is a dependency of its parent. The root is the first job.
+    ///
+    /// - Parameter name: the flow's name; that of the root job by default.
+    public init(_ tree: FlowJob, name: String? = nil) {
+        self.init(name ?? tree.name)
+        // Without recursion: a tree may be as deep as it is large.
+        var open: [(job: FlowJob, parent: Int?)] = [(tree, nil)]
+        while let (job, parent) = open.popLast() {
+            let index = nodes.count
+            nodes.append(PlannedNode(name: job.name, queue: job.queue, data: job.data, options: job.options))
+            if let parent {
+                nodes[parent].dependencies.append(FlowDependency(FlowNode(flow: token, index: index)))
+            }
+            for child in job.children.reversed() { open.append((child, index)) }
+        }
+    }
+}

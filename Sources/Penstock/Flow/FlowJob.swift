@@ -1,0 +1,59 @@
+/// A job and the jobs it waits for, its children: a tree.
+///
+/// ```swift
+/// FlowJob("renovate-interior", queue: "renovate") {
+///     FlowJob("paint", queue: "steps", data: Step(place: "ceiling"))
+///     for wall in walls {
+///         FlowJob("paint", queue: "steps", data: Step(place: wall))
+///     }
+/// }
+/// ```
+///
+/// Children run before their parent and at the same time as each other. What
+/// happens to the parent if one of them fails for good is that child's
+/// `options.onFailure`.
+public struct FlowJob: Sendable {
+    public let name: String
+    public let queue: String
+    public var options: JobOptions
+    public var children: [FlowJob]
+    let data: any Encodable & Sendable
+
+    /// - Parameter data: any value that can be encoded; none if it is left out.
+    public init<Data: Encodable & Sendable>(
+        _ name: String,
+        queue: String,
+        data: Data = NoPayload(),
+        options: JobOptions = JobOptions(),
+        children: [FlowJob] = []
+    ) {
+        self.name = name
+        self.queue = queue
+        self.data = data
+        self.options = options
+        self.children = children
+    }
+
+    /// - Parameter data: any value that can be encoded; none if it is left out.
+    public init<Data: Encodable & Sendable>(
+        _ name: String,
+        queue: String,
+        data: Data = NoPayload(),
+        options: JobOptions = JobOptions(),
+        @FlowJobBuilder children: () throws -> [FlowJob]
+    ) rethrows {
+        self.init(name, queue: queue, data: data, options: options, children: try children())
+    }
+}
+
+/// Collects the children of a ``FlowJob``: one after the other, with `if`, `switch` and `for`.
+@resultBuilder
+public enum FlowJobBuilder {
+    public static func buildExpression(_ job: FlowJob) -> [FlowJob] { [job] }
+    public static func buildExpression(_ jobs: [FlowJob]) -> [FlowJob] { jobs }
+    public static func buildBlock(_ parts: [FlowJob]...) -> [FlowJob] { parts.flatMap { $0 } }
+    public static func buildOptional(_ part: [FlowJob]?) -> [FlowJob] { part ?? [] }
+    public static func buildEither(first part: [FlowJob]) -> [FlowJob] { part }
+    public static func buildEither(second part: [FlowJob]) -> [FlowJob] { part }
+    public static func buildArray(_ parts: [[FlowJob]]) -> [FlowJob] { parts.flatMap { $0 } }
+}

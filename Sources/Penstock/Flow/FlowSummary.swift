@@ -1,0 +1,117 @@
+import PenstockWire
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// A flow's counts and status, exact at one moment of the server's.
+public struct FlowSummary: Hashable, Sendable {
+    public let id: FlowID
+    public let name: String
+    public let status: FlowStatus
+    public let counts: JobCounts
+    public let createdAt: Date
+    public let finishedAt: Date?
+
+    /// The share of the jobs that are finished, 0...1.
+    public var progress: Double {
+        counts.total == 0 ? 1 : Double(counts.finished) / Double(counts.total)
+    }
+}
+
+/// A job of a flow, in short.
+public struct FlowNodeInfo: Hashable, Sendable {
+    public let id: JobID
+    public let queue: String
+    public let name: String
+    public let state: JobState
+    /// Why the job failed; nil for one that has not.
+    public let cause: FailureCause?
+    public let attemptsMade: Int
+    public let startedAt: Date?
+    public let finishedAt: Date?
+    public let dependencies: DependencyCounts
+}
+
+/// One job's dependence on another.
+public struct FlowEdge: Hashable, Sendable {
+    /// The job that waits.
+    public let dependent: JobID
+    /// The job that is waited for; it may be of another flow.
+    public let dependency: JobID
+    public let kind: DependencyKind
+    /// What the dependent does if the dependency fails for good.
+    public let onFailure: FailurePolicy
+}
+
+extension PenstockClient {
+    /// The counts and the status of a flow.
+    public func flow(_ id: FlowID) async throws(PenstockError) -> FlowSummary {
+        FlowSummary(try await read(FlowView.self, GetFlow(flow: id.wire)))
+    }
+
+    /// Every job of a flow, in the order of their ids: each behind its dependencies.
+    public func flowNodes(_ id: FlowID) async throws(PenstockError) -> [FlowNodeInfo] {
+        var all: [FlowNodeInfo] = []
+        var cursor: UInt64 = 0
+        repeat {
+            let page = try await read(FlowNodePage.self, GetFlowNodes(flow: id.wire, cursor: cursor))
+            all += page.rows.map(FlowNodeInfo.init)
+            cursor = page.next
+        } while cursor != 0
+        return all
+    }
+
+    /// Every edge of a flow, in the order of the dependents.
+    public func flowEdges(_ id: FlowID) async throws(PenstockError) -> [FlowEdge] {
+        var all: [FlowEdge] = []
+        var cursor = FlowEdgeCursor.start
+        repeat {
+            let page = try await read(FlowEdgePage.self, GetFlowEdges(flow: id.wire, cursor: cursor))
+            all += page.rows.map(FlowEdge.init)
+            cursor = page.next
+        } while cursor != .start
+        return all
+    }
+
+    /// A job by its id.
+    public func job(_ id: JobID) async throws(PenstockError) -> JobHandle {
+        JobHandle(try await read(JobView.self, GetJob(job: .id(id.wire))), self)
+    }
+}
+
+extension FlowSummary {
+    init(_ view: FlowView) {
+        id = FlowID(rawValue: view.id.rawValue)
+        name = view.name
+        status = FlowStatus(view.status)
+        counts = JobCounts(view.counts)
+        createdAt = Date(milliseconds: view.createdAt)
+        finishedAt = Date(optionalMilliseconds: view.finishedAt)
+    }
+}
+
+extension FlowNodeInfo {
+    init(_ row: FlowNodePage.Row) {
+        id = JobID(row.job)
+        queue = row.queue
+        name = row.name
+        state = JobState(row.state)
+        cause = FailureCause(row.cause)
+        attemptsMade = Int(row.attemptsMade)
+        startedAt = Date(optionalMilliseconds: row.startedAt)
+        finishedAt = Date(optionalMilliseconds: row.finishedAt)
+        dependencies = DependencyCounts(row.dependencies)
+    }
+}
+
+extension FlowEdge {
+    init(_ row: FlowEdgePage.Row) {
+        dependent = JobID(row.dependent)
+        dependency = JobID(row.dependency)
+        kind = DependencyKind(row.kind)
+        onFailure = FailurePolicy(row.policy)
+    }
+}

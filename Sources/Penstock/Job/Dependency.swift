@@ -1,0 +1,132 @@
+import PenstockWire
+
+/// A dependency of a job, and what became of it.
+public struct Dependency: Hashable, Sendable {
+    /// What a dependency left.
+    public enum Outcome: Hashable, Sendable {
+        /// It has not ended yet.
+        case none
+        case result(RawPayload)
+        case failure(message: String)
+    }
+
+    public let job: JobID
+    public let queue: String
+    public let name: String
+    public let kind: DependencyKind
+    public let outcome: Outcome
+
+    /// The key of the job: `queue:id`.
+    public var key: String { "\(queue):\(job)" }
+
+    /// The result of a dependency that completed.
+    /// - Throws: ``PenstockError/Code/decodingFailed``, also where there is no result that could be read.
+    public func value<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value {
+        guard case .result(let payload) = outcome else {
+            throw PenstockError(.decodingFailed, "The dependency \(key) (\(name)) has no result: it is \(kind).")
+        }
+        do throws(PenstockError) {
+            return try payload.decode(as: type)
+        } catch {
+            throw PenstockError(error.code, "The result of \(key) (\(name)): \(error.message)")
+        }
+    }
+}
+
+/// A place among the dependencies of a job.
+public struct DependencyCursor: RawRepresentable, Hashable, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+    /// Before the first.
+    public static let start = DependencyCursor(rawValue: 0)
+}
+
+/// Dependencies of one kind, in the order in which the job has them.
+public struct DependencyPage: Hashable, Sendable {
+    public let kind: DependencyKind
+    public let dependencies: [Dependency]
+    /// Where the next page begins; nil where this was the last.
+    public let next: DependencyCursor?
+}
+
+/// How many dependencies of a job are of each kind.
+public struct DependencyCounts: Hashable, Sendable {
+    public let unprocessed: Int
+    public let processed: Int
+    public let ignored: Int
+    public let failed: Int
+
+    public var total: Int { unprocessed + processed + ignored + failed }
+
+    public subscript(kind: DependencyKind) -> Int {
+        switch kind {
+        case .unprocessed: unprocessed
+        case .processed: processed
+        case .ignored: ignored
+        case .failed: failed
+        }
+    }
+}
+
+/// A dependency that failed, and whose failure does not matter to the job.
+public struct ChildFailure: Hashable, Sendable {
+    public let job: JobID
+    public let queue: String
+    public let name: String
+    public let message: String
+
+    /// The key of the job: `queue:id`.
+    public var key: String { "\(queue):\(job)" }
+}
+
+extension ChildFailure {
+    init(_ dependency: Dependency) {
+        job = dependency.job
+        queue = dependency.queue
+        name = dependency.name
+        message = if case .failure(let message) = dependency.outcome { message } else { "" }
+    }
+}
+
+extension DependencyPage {
+    init(_ page: DependencyPages.Page) {
+        let kind = DependencyKind(page.kind)
+        self.kind = kind
+        dependencies = page.rows.map { row in
+            Dependency(
+                job: JobID(row.job),
+                queue: row.queue,
+                name: row.name,
+                kind: kind,
+                outcome: Dependency.Outcome(row.outcome)
+            )
+        }
+        next = page.next == 0 ? nil : DependencyCursor(rawValue: page.next)
+    }
+}
+
+extension Dependency.Outcome {
+    init(_ outcome: JobOutcome) {
+        self =
+            switch outcome {
+            case .none: .none
+            case .result(let contentType, let bytes): .result(RawPayload(contentType, bytes))
+            case .failure(let message, _): .failure(message: message)
+            }
+    }
+}
+
+extension RawPayload {
+    init(_ contentType: ContentType, _ bytes: [UInt8]) {
+        self.init(bytes: bytes, kind: Kind(rawValue: contentType.rawValue))
+    }
+}
+
+extension DependencyCounts {
+    init(_ counts: PenstockWire.DependencyCounts) {
+        unprocessed = Int(counts.unprocessed)
+        processed = Int(counts.processed)
+        ignored = Int(counts.ignored)
+        failed = Int(counts.failed)
+    }
+}

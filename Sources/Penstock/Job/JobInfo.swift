@@ -1,0 +1,122 @@
+import PenstockWire
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// Everything that is stored of a job, exact at one moment of the server's.
+public struct JobInfo: Hashable, Sendable {
+    /// Why the last attempt failed.
+    public struct Failure: Hashable, Sendable {
+        public let message: String
+        /// What the worker added, in a form of its own.
+        public let details: [UInt8]
+    }
+
+    public let id: JobID
+    public let queue: String
+    public let name: String
+    /// The flow that the job was added with; nil for a job added alone.
+    public let flow: FlowID?
+    public let state: JobState
+    /// Why the job failed; nil for one that has not.
+    public let cause: FailureCause?
+    /// The options that it was added with, its custom id among them.
+    public let options: JobOptions
+    /// Attempts that were finished.
+    public let attemptsMade: Int
+    /// Attempts that were begun.
+    public let attemptsStarted: Int
+    public let stalledCount: Int
+    public let createdAt: Date
+    /// The beginning of the last attempt.
+    public let startedAt: Date?
+    public let finishedAt: Date?
+    /// The time until a delayed job is due; nil for any other.
+    public let dueIn: Duration?
+    public let dependencies: DependencyCounts
+    /// Jobs that depend on this one.
+    public let dependents: Int
+    /// The first dependency whose failure failed this job.
+    public let failedDependency: JobID?
+    public let data: RawPayload
+    /// What a completed job returned; nil for any other.
+    public let result: RawPayload?
+    /// What the last attempt failed with.
+    public let failure: Failure?
+
+    /// - Throws: ``PenstockError/Code/decodingFailed``.
+    public func data<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value {
+        try data.decode(as: type)
+    }
+
+    /// - Throws: ``PenstockError/Code/decodingFailed``, also for a job that has not completed.
+    public func result<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value {
+        guard let result else {
+            throw PenstockError(.decodingFailed, "The job \(id) (\(name)) has no result: it is \(state).")
+        }
+        return try result.decode(as: type)
+    }
+}
+
+extension JobInfo {
+    init(_ view: JobView) {
+        id = JobID(view.id)
+        queue = view.queue
+        name = view.name
+        flow = FlowID(optional: view.flow)
+        state = JobState(view.state)
+        cause = FailureCause(view.cause)
+        options = JobOptions(view.options, id: view.customID.isEmpty ? nil : view.customID)
+        attemptsMade = Int(view.attemptsMade)
+        attemptsStarted = Int(view.attemptsStarted)
+        stalledCount = Int(view.stalledCount)
+        createdAt = Date(milliseconds: view.createdAt)
+        startedAt = Date(optionalMilliseconds: view.startedAt)
+        finishedAt = Date(optionalMilliseconds: view.finishedAt)
+        dueIn = view.state == .delayed ? .milliseconds(view.dueIn) : nil
+        dependencies = DependencyCounts(view.dependencies)
+        dependents = Int(view.dependents)
+        failedDependency = JobID(optional: view.failedDependency)
+        data = RawPayload(view.contentType, view.data)
+        switch view.outcome {
+        case .none: (result, failure) = (view.state == .completed ? RawPayload.none : nil, nil)
+        case .result(let contentType, let bytes): (result, failure) = (RawPayload(contentType, bytes), nil)
+        case .failure(let message, let details): (result, failure) = (nil, Failure(message: message, details: details))
+        }
+    }
+}
+
+/// A job whose result was asked for has failed, or was cancelled.
+public struct JobFailedError: Error, Hashable, Sendable {
+    public let job: JobID
+    public let queue: String
+    public let name: String
+    /// Failed or cancelled.
+    public let state: JobState
+    /// Nil for a cancelled job.
+    public let cause: FailureCause?
+    /// What the last attempt failed with; empty where there was none.
+    public let message: String
+    /// The first dependency whose failure failed this job.
+    public let failedDependency: JobID?
+}
+
+extension JobFailedError: CustomStringConvertible {
+    public var description: String {
+        let why = cause.map { ", cause \($0)" } ?? ""
+        return "Job \(job) (\(name) in \(queue)) is \(state)\(why)" + (message.isEmpty ? "" : ": \(message)")
+    }
+
+    init(_ info: JobInfo) {
+        job = info.id
+        queue = info.queue
+        name = info.name
+        state = info.state
+        cause = info.cause
+        message = info.failure?.message ?? ""
+        failedDependency = info.failedDependency
+    }
+}

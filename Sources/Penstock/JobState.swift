@@ -1,0 +1,159 @@
+import PenstockWire
+
+/// Where a job is in its life.
+public enum JobState: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Ready to be taken by a worker.
+    case waiting
+    /// Has a time at which it becomes waiting.
+    case delayed
+    /// Has a dependency that has not finished.
+    case waitingChildren
+    /// Held by a worker.
+    case active
+    case completed
+    case failed
+    case cancelled
+
+    /// True for completed, failed and cancelled.
+    public var isFinished: Bool { self == .completed || self == .failed || self == .cancelled }
+}
+
+/// Why a job failed.
+public enum FailureCause: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The handler threw, on the last attempt.
+    case error
+    /// The handler threw ``UnrecoverableError``.
+    case unrecoverable
+    case timeout
+    /// Its workers went away more often than `maxStalledCount` allows.
+    case stalled
+    /// A dependency of it failed.
+    case dependency
+    case expired
+}
+
+/// What a dependent does when a dependency of it fails for good, or is cancelled.
+public enum FailurePolicy: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The dependent fails too, and so on upwards. The default.
+    case failParent
+    /// The dependent runs when nothing else holds it back; the failure is among its ignored ones.
+    case ignore
+    /// As `ignore`, but the dependency disappears from the dependent.
+    case remove
+    /// The dependent runs at once, without waiting for its other dependencies.
+    case `continue`
+    /// The dependent waits until the dependency has been retried or removed.
+    case wait
+}
+
+/// What became of a dependency.
+public enum DependencyKind: String, Sendable, Hashable, Codable, CaseIterable {
+    case unprocessed
+    /// It completed; its result can be read.
+    case processed
+    /// It failed, and the policy said that this does not matter.
+    case ignored
+    case failed
+}
+
+/// The state of a flow, derived from the states of its jobs.
+public enum FlowStatus: String, Sendable, Hashable, Codable, CaseIterable {
+    case running
+    /// Nothing of it can run until a failed dependency is retried, removed or resolved.
+    case blocked
+    case completed
+    /// A job that no other one of the flow depends on failed or was cancelled.
+    case failed
+    /// It was cancelled as a whole.
+    case cancelled
+
+    public var isFinished: Bool { self == .completed || self == .failed || self == .cancelled }
+}
+
+// The wire's numbers; both sides of each pair are switched over, so that a new case can't be forgotten.
+
+extension JobState {
+    init(_ state: PenstockWire.JobState) {
+        self =
+            switch state {
+            case .waiting: .waiting
+            case .delayed: .delayed
+            case .waitingChildren: .waitingChildren
+            case .active: .active
+            case .completed: .completed
+            case .failed: .failed
+            case .cancelled: .cancelled
+            }
+    }
+}
+
+extension FailureCause {
+    init?(_ cause: PenstockWire.FailureCause) {
+        switch cause {
+        case .none: return nil
+        case .error: self = .error
+        case .unrecoverable: self = .unrecoverable
+        case .timeout: self = .timeout
+        case .stalled: self = .stalled
+        case .dependency: self = .dependency
+        case .expired: self = .expired
+        }
+    }
+}
+
+extension FailurePolicy {
+    init(_ policy: PenstockWire.FailurePolicy) {
+        self =
+            switch policy {
+            case .failParent: .failParent
+            case .ignore: .ignore
+            case .remove: .remove
+            case .continue: .continue
+            case .wait: .wait
+            }
+    }
+
+    var wire: PenstockWire.FailurePolicy {
+        switch self {
+        case .failParent: .failParent
+        case .ignore: .ignore
+        case .remove: .remove
+        case .continue: .continue
+        case .wait: .wait
+        }
+    }
+}
+
+extension DependencyKind {
+    init(_ kind: PenstockWire.DependencyKind) {
+        self =
+            switch kind {
+            case .unprocessed: .unprocessed
+            case .processed: .processed
+            case .ignored: .ignored
+            case .failed: .failed
+            }
+    }
+
+    var wire: PenstockWire.DependencyKind {
+        switch self {
+        case .unprocessed: .unprocessed
+        case .processed: .processed
+        case .ignored: .ignored
+        case .failed: .failed
+        }
+    }
+}
+
+extension FlowStatus {
+    init(_ status: PenstockWire.FlowStatus) {
+        self =
+            switch status {
+            case .running: .running
+            case .blocked: .blocked
+            case .completed: .completed
+            case .failed: .failed
+            case .cancelled: .cancelled
+            }
+    }
+}

@@ -1,0 +1,27 @@
+/// A job to be added to a queue beside others, in one transaction.
+public struct NewJob: Sendable {
+    public let name: String
+    public var options: JobOptions
+    let data: any Encodable & Sendable
+
+    /// - Parameter data: any value that can be encoded; none if it is left out.
+    public init<Data: Encodable & Sendable>(
+        _ name: String,
+        data: Data = NoPayload(),
+        options: JobOptions = JobOptions()
+    ) {
+        self.name = name
+        self.data = data
+        self.options = options
+    }
+}
+
+extension Queue {
+    /// Adds jobs in one transaction, all or none: at most 10,000, and 2 MiB on the wire.
+    @discardableResult
+    public func addBulk(_ jobs: [NewJob]) async throws(PenstockError) -> [JobHandle] {
+        try await FlowProducer(client).add(
+            jobs.map { PlannedNode(name: $0.name, queue: name, data: $0.data, options: $0.options) }
+        )
+    }
+}

@@ -1,0 +1,94 @@
+extension PenstockError.Code {
+    public static let frameTooLong = Self(rawValue: 100)
+    public static let badHeader = Self(rawValue: 101)
+    public static let malformed = Self(rawValue: 102)
+    public static let helloExpected = Self(rawValue: 103)
+    public static let badMagic = Self(rawValue: 104)
+    public static let unsupportedVersion = Self(rawValue: 105)
+    public static let badSequence = Self(rawValue: 106)
+    public static let heartbeatMissed = Self(rawValue: 107)
+    public static let outputOverflow = Self(rawValue: 108)
+    public static let sessionTakenOver = Self(rawValue: 109)
+    public static let tooManyInFlight = Self(rawValue: 110)
+    public static let addWindowExceeded = Self(rawValue: 111)
+    public static let tooManyConnections = Self(rawValue: 112)
+    public static let helloTimeout = Self(rawValue: 113)
+    public static let unknownOpcode = Self(rawValue: 200)
+    public static let unknownOption = Self(rawValue: 201)
+    public static let invalidUTF8 = Self(rawValue: 202)
+    /// A queue name that is empty, longer than 128 bytes, or has a ':'.
+    public static let invalidQueueName = Self(rawValue: 203)
+    /// A name that is empty or longer than 255 bytes.
+    public static let invalidName = Self(rawValue: 204)
+    /// A custom id that is empty, longer than 255 bytes, has a ':', or has only digits.
+    public static let invalidCustomID = Self(rawValue: 205)
+    /// Data of more than 1 MiB.
+    public static let payloadTooLarge = Self(rawValue: 206)
+    /// A result of more than 1 MiB.
+    public static let resultTooLarge = Self(rawValue: 207)
+    /// An option out of its range.
+    public static let invalidOption = Self(rawValue: 208)
+    public static let forwardReference = Self(rawValue: 209)
+    public static let selfReference = Self(rawValue: 210)
+    /// A dependency that does not exist.
+    public static let unknownDependency = Self(rawValue: 211)
+    /// Two jobs of one add have the same custom id.
+    public static let duplicateCustomID = Self(rawValue: 212)
+    /// More than 10,000 jobs in one add.
+    public static let tooManyJobs = Self(rawValue: 213)
+    /// An add, or a flow, without a job.
+    public static let emptyAdd = Self(rawValue: 214)
+    public static let unknownStream = Self(rawValue: 215)
+    public static let streamInUse = Self(rawValue: 216)
+    /// Dependencies form a cycle; the message names the jobs along it.
+    public static let cycle = Self(rawValue: 217)
+    /// A job that names the same dependency twice.
+    public static let duplicateDependency = Self(rawValue: 218)
+    public static let invalidCursor = Self(rawValue: 219)
+    public static let invalidRequest = Self(rawValue: 220)
+    public static let failureTooLarge = Self(rawValue: 221)
+    public static let tooManyDependencies = Self(rawValue: 222)
+    /// No such job: it never was, or retention has taken it.
+    public static let jobNotFound = Self(rawValue: 300)
+    /// No such flow.
+    public static let flowNotFound = Self(rawValue: 301)
+    public static let sessionUnknown = Self(rawValue: 302)
+    /// No such queue.
+    public static let queueNotFound = Self(rawValue: 303)
+    /// The lease of the job was lost.
+    public static let fenced = Self(rawValue: 400)
+    /// The custom id is taken, and the options said to reject that.
+    public static let customIDExists = Self(rawValue: 401)
+    /// New dependencies for a stored job that has already begun or ended.
+    public static let dependentNotOpen = Self(rawValue: 402)
+    public static let cycleSearchTooLarge = Self(rawValue: 403)
+    /// The server has no room for more jobs.
+    public static let full = Self(rawValue: 500)
+    /// The server is about to stop.
+    public static let draining = Self(rawValue: 501)
+    /// No answer within the time given.
+    public static let timedOut = Self(rawValue: 502)
+    public static let internalError = Self(rawValue: 600)
+    /// The connection, or the session, was lost after the request had been sent: it may have been carried out, or not.
+    public static let outcomeUnknown = Self(rawValue: 601)
+
+    // The client's own.
+    /// A value that could not be encoded.
+    public static let encodingFailed = Self(rawValue: 1000)
+    /// Stored bytes that are not what was asked for.
+    public static let decodingFailed = Self(rawValue: 1001)
+    /// The client has been shut down, or was before the request was sent.
+    public static let shutDown = Self(rawValue: 1002)
+    /// The task that waited for the answer was cancelled. An add that had been sent may have been carried out.
+    public static let cancelled = Self(rawValue: 1003)
+    /// An add that does not fit one frame of 2 MiB.
+    public static let addTooLarge = Self(rawValue: 1004)
+    /// `dependsOn` names an id that no node of the flow has.
+    public static let unknownLocalID = Self(rawValue: 1005)
+    /// Two nodes of a flow with the same id.
+    public static let duplicateLocalID = Self(rawValue: 1006)
+    /// `run()` was called twice.
+    public static let alreadyRunning = Self(rawValue: 1007)
+    /// A request that belongs to one connection, which was lost.
+    public static let connectionLost = Self(rawValue: 1008)
+}

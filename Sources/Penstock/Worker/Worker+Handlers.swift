@@ -1,0 +1,206 @@
+import PenstockWire
+
+extension Worker {
+    /// A worker that runs a closure for every job of a queue.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data decoded, and returns its result.
+    public convenience init<Data: Decodable & Sendable, Result: Encodable & Sendable>(
+        _ client: PenstockClient,
+        queue: String,
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<Data>) async throws -> Result
+    ) {
+        self.init(
+            client: client,
+            queues: [queue],
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.run(client, [queue], handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a queue.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data decoded; the job has no result.
+    public convenience init<Data: Decodable & Sendable>(
+        _ client: PenstockClient,
+        queue: String,
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<Data>) async throws -> Void
+    ) {
+        self.init(
+            client: client,
+            queues: [queue],
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.runVoid(client, [queue], handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a queue.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``, and returns its result.
+    public convenience init<Result: Encodable & Sendable>(
+        _ client: PenstockClient,
+        queue: String,
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<RawPayload>) async throws -> Result
+    ) {
+        self.init(
+            client: client,
+            queues: [queue],
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.run(client, [queue], handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a queue.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``; the job has no result.
+    public convenience init(
+        _ client: PenstockClient,
+        queue: String,
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<RawPayload>) async throws -> Void
+    ) {
+        self.init(
+            client: client,
+            queues: [queue],
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.runVoid(client, [queue], handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a list of queues.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data decoded, and returns its result.
+    public convenience init<Data: Decodable & Sendable, Result: Encodable & Sendable>(
+        _ client: PenstockClient,
+        queues: [String],
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<Data>) async throws -> Result
+    ) {
+        self.init(
+            client: client,
+            queues: queues,
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.run(client, queues, handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a list of queues.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data decoded; the job has no result.
+    public convenience init<Data: Decodable & Sendable>(
+        _ client: PenstockClient,
+        queues: [String],
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<Data>) async throws -> Void
+    ) {
+        self.init(
+            client: client,
+            queues: queues,
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.runVoid(client, queues, handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a list of queues.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``, and returns its result.
+    public convenience init<Result: Encodable & Sendable>(
+        _ client: PenstockClient,
+        queues: [String],
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<RawPayload>) async throws -> Result
+    ) {
+        self.init(
+            client: client,
+            queues: queues,
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.run(client, queues, handler)
+        )
+    }
+
+    /// A worker that runs a closure for every job of a list of queues.
+    ///
+    /// - Parameters:
+    ///   - concurrency: jobs that run at the same time, 1...65,536.
+    ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``; the job has no result.
+    public convenience init(
+        _ client: PenstockClient,
+        queues: [String],
+        concurrency: Int = 1,
+        options: Options = Options(),
+        handler: @escaping @Sendable (Job<RawPayload>) async throws -> Void
+    ) {
+        self.init(
+            client: client,
+            queues: queues,
+            concurrency: concurrency,
+            options: options,
+            handler: Worker.runVoid(client, queues, handler)
+        )
+    }
+
+    private static func run<Data: Decodable & Sendable, Result: Encodable & Sendable>(
+        _ client: PenstockClient,
+        _ queues: [String],
+        _ handler: @escaping @Sendable (Job<Data>) async throws -> Result
+    ) -> WorkerCore.Handler {
+        { delivery in
+            do {
+                let job = try Job<Data>(delivery, queues: queues, client: client)
+                return .returned(try await handler(job))
+            } catch let error as UndecodableData {
+                return .unrecoverable(error.message)
+            } catch {
+                return .thrown(error)
+            }
+        }
+    }
+
+    private static func runVoid<Data: Decodable & Sendable>(
+        _ client: PenstockClient,
+        _ queues: [String],
+        _ handler: @escaping @Sendable (Job<Data>) async throws -> Void
+    ) -> WorkerCore.Handler {
+        { delivery in
+            do {
+                let job = try Job<Data>(delivery, queues: queues, client: client)
+                try await handler(job)
+                return .completed(.none)
+            } catch let error as UndecodableData {
+                return .unrecoverable(error.message)
+            } catch {
+                return .thrown(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import PenstockWire
+import Synchronization
+
+/// A worker's slots and the session that feeds them.
+final class WorkerCore: Sendable {
+    typealias Handler = @Sendable (Delivery) async -> HandlerOutcome
+    private typealias Machine = WorkerStateMachine<CheckedContinuation<Void, Never>, Task<Bool, Never>>
+
+    /// Jobs that a slot runs before it lets other tasks of the process have its thread.
+    private static let jobsBeforeYield = 128
+
+    let id: WorkerID
+    private let link: Link
+    private let handler: Handler
+    private let state: Mutex<Machine>
+
+    init(id: WorkerID, link: Link, concurrency: Int, handler: @escaping Handler) {
+        self.id = id
+        self.link = link
+        self.handler = handler
+        state = Mutex(Machine(concurrency: concurrency))
+    }
+
+    /// Keeps one slot at work until the worker stops.
+    ///
+    /// The slot's task can be cancelled with its job; then another one takes its
+    /// place. It never outlives this call.
+    func runSlot(_ slot: Int) async {
+        var isReplaced = true
+        while isReplaced {
+            let task = Task { await work(slot) }
+            if state.withLock({ $0.began(slot, task) }) { task.cancel() }
+            isReplaced = await withTaskCancellationHandler {
+                await task.value
+            } onCancel: {
+                task.cancel()
+            }
+        }
+    }
+
+    /// - Returns: true where the task was cancelled with its job.
+    private func work(_ slot: Int) async -> Bool {
+        var step = state.withLock { $0.next(slot) }
+        var jobs = 0
+        while true {
+            switch step {
+            case .run(let delivery, let wake):
+                wake?.resume()
+                let outcome = await handler(delivery)
+                step = finish(slot, outcome)
+                jobs += 1
+                if jobs % WorkerCore.jobsBeforeYield == 0 { await Task.yield() }
+            case .wait:
+                await park(slot)
+                step = state.withLock { $0.next(slot) }
+            case .replace: return true
+            case .stop: return false
+            }
+        }
+    }
+
+    private func park(_ slot: Int) async {
+        await withCheckedContinuation { waiter in
+            state.withLock { $0.park(slot, waiter) }?.resume()
+        }
+    }
+
+    /// Puts the end of a job on its way, and says what the slot does next.
+    private func finish(_ slot: Int, _ outcome: HandlerOutcome) -> Machine.Step {
+        var mustWake = false
+        var released: LeaseToken?
+        let (step, credit) = state.withLock { machine in
+            let finish = machine.finish(slot)
+            if finish.isHeld {
+                // Within the lock, so that at every moment the lease is either held here or its end is in the outbox.
+                switch outcome {
+                case .completed(let result): mustWake = link.enqueue(Completion(finish.delivery, result))
+                case .failed where Task.isCancelled: released = finish.delivery.token
+                case .failed(let message, let unrecoverable, let delay):
+                    mustWake = link.enqueue(
+                        Failure(
+                            slot: finish.delivery.slot,
+                            token: finish.delivery.token,
+                            unrecoverable: unrecoverable,
+                            delay: delay,
+                            message: message
+                        )
+                    )
+                }
+            }
+            return (machine.next(slot), finish.credit)
+        }
+        if mustWake { link.wake() }
+        if let released { link.release([released]) }
+        if let credit { link.credit(id, generation: credit) }
+        return step
+    }
+
+    // MARK: The end
+
+    /// Begins no further job, and gives back what was not begun.
+    func stop() {
+        let (waiters, tokens) = state.withLock { $0.stop() }
+        link.release(tokens)
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Cancels what still runs, and gives it back.
+    func cancelRunning() {
+        let (handles, tokens) = state.withLock { $0.cancelRunning() }
+        link.release(tokens)
+        for handle in handles { handle.cancel() }
+    }
+}
+
+extension WorkerCore: LeaseHolder {
+    func receive(_ deliveries: [Delivery]) -> [LeaseToken] {
+        let (waiter, unwanted) = state.withLock { $0.receive(deliveries) }
+        waiter?.resume()
+        return unwanted
+    }
+
+    func revoke(_ tokens: [LeaseToken]) {
+        let tokens = Set(tokens)
+        let (handles, credits, generation) = state.withLock { machine in
+            let (handles, credits) = machine.revoke(tokens)
+            return (handles, credits, machine.generation)
+        }
+        for handle in handles { handle.cancel() }
+        for _ in 0..<credits { link.credit(id, generation: generation) }
+    }
+
+    func loseAll() {
+        let handles = state.withLock { $0.loseAll() }
+        for handle in handles { handle.cancel() }
+    }
+
+    func held() -> HeldLeases { state.withLock { $0.held() } }
+}
+
+extension Completion {
+    fileprivate init(_ delivery: Delivery, _ result: RawPayload) {
+        self.init(
+            slot: delivery.slot,
+            token: delivery.token,
+            contentType: ContentType(rawValue: result.kind.rawValue),
+            result: result.bytes
+        )
+    }
+}

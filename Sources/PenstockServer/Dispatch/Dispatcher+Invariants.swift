@@ -1,0 +1,61 @@
+import PenstockEngine
+
+extension Dispatcher {
+    /// Traps where lanes, rows and subscriptions disagree. For tests.
+    ///
+    /// - Complexity: O(everything).
+    borrowing func checkInvariants() {
+        leases.checkInvariants()
+        checkLanes()
+        checkSubscriptions()
+    }
+
+    private borrowing func checkLanes() {
+        var listedCount = 0
+        var windows = 0
+        var entries = 0
+        for lane in lanes.indices {
+            lanes[lane].window.checkInvariants()
+            entries += lanes[lane].window.count
+            precondition(lanes[lane].window.count <= windowCapacity)
+            if lanes[lane].isListed { listedCount += 1 }
+            if lanes[lane].subscriptionCount > 0 {
+                windows += 1
+            } else {
+                precondition(lanes[lane].window.isEmpty && lanes[lane].window.bound == .first)
+                precondition(lanes[lane].waiters.isEmpty)
+            }
+            var stale = 0
+            var isWanted = false
+            for i in 0..<lanes[lane].waiters.count {
+                let waiter = lanes[lane].waiters[i]
+                if let place = subscriptions.place(slot: waiter.slot, generation: waiter.generation) {
+                    precondition(subscriptions.entries[place].isWaiting[Int(waiter.queueIndex)])
+                    isWanted = isWanted || subscriptions.entries[place].subscription.isServable
+                } else {
+                    stale += 1
+                }
+            }
+            precondition(stale == lanes[lane].staleCount)
+            // A job and a taker never wait for one another.
+            precondition(!isWanted || !lanes[lane].window.mayHaveJobs || lanes[lane].isListed)
+        }
+        precondition(listedCount == listed.count)
+        precondition(windows == windowCount)
+        precondition(entries <= configuration.entriesMax || windowCapacity == 1)
+        for i in 0..<listed.count { precondition(lanes[Int(listed[i])].isListed) }
+    }
+
+    private borrowing func checkSubscriptions() {
+        var waiting = 0
+        for place in subscriptions.entries.indices where !subscriptions.entries[place].isVacant {
+            let entry = subscriptions.entries[place]
+            precondition(entry.waitingCount == entry.isWaiting.count { $0 })
+            waiting += entry.waitingCount
+            precondition(!entry.subscription.isServable || entry.waitingCount == entry.isWaiting.count)
+        }
+        var rows = 0
+        for lane in lanes { rows += lane.waiters.count - lane.staleCount }
+        precondition(rows == waiting)
+    }
+}

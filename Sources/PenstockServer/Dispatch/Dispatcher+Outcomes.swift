@@ -1,0 +1,96 @@
+import PenstockEngine
+import PenstockWire
+
+/// A lease that a durable command took away: its worker is to be told.
+struct Revocation {
+    let slot: UInt32
+    let lease: Lease
+    /// Where its deliveries went; nil where the subscription is gone.
+    let stream: UInt32?
+}
+
+extension Dispatcher {
+    /// Takes in what a commit came to, in the one order that is right: the slots that it freed, the jobs that it
+    /// took away, the jobs that it made ready.
+    ///
+    /// The outcomes are told in the order of the commits, each before the next run.
+    ///
+    /// - Parameter revoked: the leases whose worker is to be told are appended.
+    mutating func settle(
+        freed: [UInt32],
+        withdrawn: [ReadyEntry],
+        ready: [ReadyEntry],
+        revoked: inout [Revocation]
+    ) {
+        free(freed)
+        withdraw(withdrawn, revoked: &revoked)
+        announce(ready)
+    }
+
+    /// The commands that ended these finishing leases are durable.
+    mutating func free(_ slots: [UInt32]) {
+        for slot in slots {
+            leases.free(slot)
+            if !disputes.isEmpty { leaveToIndex(slot) }
+        }
+    }
+
+    /// Commits made these jobs ready, or returned them to their place.
+    mutating func announce(_ entries: [ReadyEntry]) {
+        for entry in entries {
+            let lane = Int(entry.queue.rawValue)
+            // Nobody wants them: the index has them.
+            if lane >= lanes.count || lanes[lane].subscriptionCount == 0 { continue }
+            if let slot = leases.slot(of: entry.job) {
+                // A refill saw it before its outcome was told.
+                let lease = leases[slot]
+                if lease.phase == .finishing && (lease.turn != entry.turn || lease.queue != entry.queue) {
+                    disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
+                }
+                continue
+            }
+            if lanes[lane].window.insert(entry.turn, entry.job, capacity: windowCapacity) { list(lane) }
+        }
+    }
+
+    /// Commits took these jobs away: they leave the windows, and their leases end.
+    mutating func withdraw(_ entries: [ReadyEntry], revoked: inout [Revocation]) {
+        for entry in entries {
+            let lane = Int(entry.queue.rawValue)
+            if lane < lanes.count { lanes[lane].window.remove(entry.turn, entry.job) }
+            guard let slot = leases.slot(of: entry.job) else { continue }
+            let lease = leases[slot]
+            // A lease at another turn is younger than this news: a refill saw the job when it was ready again.
+            guard lease.turn == entry.turn && lease.queue == entry.queue else { continue }
+            switch lease.phase {
+            case .live:
+                leases.revoke(slot)
+                let place = subscriptions.place(lease.subscription)
+                let stream = place.map { subscriptions.entries[$0].subscription.stream }
+                revoked.append(Revocation(slot: slot, lease: lease, stream: stream))
+                giveBack(lease)
+            case .finishing:
+                disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
+            }
+        }
+    }
+
+    /// The slot is free, and the lanes that are disputed for it are read again.
+    private mutating func leaveToIndex(_ slot: UInt32) {
+        var i = 0
+        while i < disputes.count {
+            let dispute = disputes[i]
+            if dispute.slot == slot {
+                disputes.swapAt(i, disputes.count - 1)
+                disputes.removeLast()
+                let lane = Int(dispute.queue.rawValue)
+                if lane < lanes.count {
+                    lanes[lane].window.leaveToIndex(from: dispute.turn)
+                    list(lane)
+                }
+            } else {
+                i += 1
+            }
+        }
+    }
+}

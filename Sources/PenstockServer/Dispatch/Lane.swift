@@ -1,0 +1,25 @@
+/// What the dispatcher keeps of one queue: its window, and the subscriptions that wait for its jobs.
+struct Lane {
+    /// A subscription's place in the row. The subscription may have gone or have spent its credits since: that
+    /// is found out when its turn comes.
+    struct Waiter {
+        var slot: UInt32
+        var generation: UInt32
+        /// The queue's index in the subscription.
+        var queueIndex: UInt32
+    }
+
+    var window = ReadyWindow()
+    /// The subscriptions that could be given a job when they came, the next one first.
+    var waiters = Ring<Waiter>()
+    /// Waiters whose subscription is gone.
+    var staleCount = 0
+    /// Subscriptions that name the queue, servable or not.
+    var subscriptionCount = 0
+    /// It stands in the dispatcher's row of lanes that can make progress.
+    var isListed = false
+
+    /// A job and a taker may meet here.
+    @inline(__always)
+    var canProgress: Bool { !waiters.isEmpty && window.mayHaveJobs }
+}

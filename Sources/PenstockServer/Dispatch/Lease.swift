@@ -1,0 +1,63 @@
+import PenstockEngine
+import PenstockWire
+
+/// What a worker holds a job by. A plain value of the lease table: no references, so a copy is a few moves.
+struct Lease: Sendable {
+    enum Phase: UInt8, Sendable {
+        /// The worker has the job.
+        case live
+        /// The command that ends the lease has been handed over, and is not durable yet. It can't expire, and
+        /// its token is fenced.
+        case finishing
+    }
+
+    var job: JobID
+    var token: LeaseToken
+    /// The job's turn when it was granted: a return gives it back.
+    var turn: Turn
+    var flow: FlowID
+    /// Milliseconds of the monotonic clock.
+    var grantedAt: UInt64
+    /// Milliseconds of the wall clock.
+    var startedAt: UInt64
+    /// The one whose credits it took; none for a restored lease.
+    var subscription: SubscriptionID
+    var queue: QueueID
+    /// The session's place in the server's table.
+    var sessionSlot: UInt32
+    /// Credit that was taken, in bytes.
+    var bytes: UInt32
+    /// Milliseconds.
+    var lockDuration: UInt32
+    /// Where the grant stands among the changes of the next hand-over, if it still does.
+    var change: UInt32 = 0
+    var phase = Phase.live
+    /// A command that writes it has been given.
+    var isWriteRequested = false
+    /// It is kept in the database.
+    var isWritten = false
+
+    /// The lease ends at this time of the monotonic clock, where the session was last heard at `lastHeard`.
+    @inline(__always)
+    func deadline(lastHeard: UInt64) -> UInt64 { max(grantedAt, lastHeard) &+ UInt64(lockDuration) }
+}
+
+extension Lease {
+    /// The place of no lease.
+    static let vacant = Lease(
+        job: .none,
+        token: .none,
+        turn: .first,
+        flow: .none,
+        grantedAt: 0,
+        startedAt: 0,
+        subscription: .none,
+        queue: QueueID(0),
+        sessionSlot: 0,
+        bytes: 0,
+        lockDuration: 0
+    )
+
+    @inline(__always)
+    var isVacant: Bool { job == .none }
+}

@@ -1,0 +1,331 @@
+import PenstockEngine
+import PenstockWire
+
+/// Every lease of the server, by slot: a token with its slot is looked up by one array index.
+///
+/// A lease goes through
+///
+///     grant -> live -> beginFinishing -> finishing -> free
+///                 \--> revoke ---------------------> (gone)
+///
+/// *Finishing* is the time from the hand-over of the command that ends it until
+/// that is durable. The job stays in the table for so long, so that nobody
+/// grants it again from an index that still has it. A slot is used again at
+/// once, last freed first, and is told from its earlier leases by the token.
+///
+/// **Changes.** The engine has to know the live leases as of each hand-over. The
+/// table gathers what began and what ended since the last one, in order. A lease
+/// that began and ended in between is struck out, so that the short-lived ones,
+/// which are nearly all, cost the engine nothing.
+///
+/// Invariants: a job has at most one lease, live or finishing; applied to what
+/// the engine held, the changes give the live leases.
+struct LeaseTable: ~Copyable {
+    /// Raised durably at every start of the server.
+    let epoch: UInt64
+    /// Milliseconds after which a lease is to be written.
+    let writeAfter: UInt64
+
+    private var leases: [Lease] = []
+    private var vacantSlots: [UInt32] = []
+    private var index = JobSlotIndex()
+    private var counter: UInt64 = 0
+    /// Leases that are live.
+    private(set) var liveCount = 0
+
+    private var changes: [SlotChange] = []
+    private var struckOutCount = 0
+
+    /// No live lease ends before this time: when a timer is to call ``expired(now:lastHeard:into:)``, which raises it.
+    private(set) var nextDeadline = UInt64.max
+    /// No lease has to be written before this time: when a timer is to call ``unwritten(grantedUpTo:into:)``.
+    private(set) var nextWrite = UInt64.max
+
+    init(epoch: UInt64, writeAfter: UInt64 = 500) {
+        self.epoch = epoch
+        self.writeAfter = writeAfter
+    }
+
+    /// Leases, live and finishing.
+    var heldCount: Int { index.count }
+
+    /// Slots, vacant ones included.
+    var slotCount: Int { leases.count }
+
+    /// The lease at a slot that is not vacant.
+    subscript(slot: UInt32) -> Lease {
+        precondition(!leases[Int(slot)].isVacant, "the slot is vacant")
+        return leases[Int(slot)]
+    }
+
+    /// The slot of the job's lease, live or finishing.
+    @inline(__always)
+    borrowing func slot(of job: JobID) -> UInt32? { index.slot(of: job) }
+
+    /// The lease that a worker names, or nil where the answer is *fenced*: it is stale, another session's, or finishing.
+    @inline(__always)
+    borrowing func find(_ slot: UInt32, token: LeaseToken, sessionSlot: UInt32) -> Lease? {
+        guard Int(slot) < leases.count else { return nil }
+        let lease = leases[Int(slot)]
+        guard lease.token == token, lease.sessionSlot == sessionSlot, lease.phase == .live, !lease.isVacant else {
+            return nil
+        }
+        return lease
+    }
+
+    // MARK: Beginning
+
+    /// Grants a job. Returns the slot and token, or nil where the job has a lease.
+    @inline(__always)
+    mutating func grant(
+        _ job: JobID,
+        queue: QueueID,
+        turn: Turn,
+        subscription: SubscriptionID,
+        sessionSlot: UInt32,
+        lockDuration: UInt32,
+        now: UInt64,
+        wall: UInt64
+    ) -> (slot: UInt32, token: LeaseToken)? {
+        let slot = vacantSlots.last ?? UInt32(leases.count)
+        guard index.insert(job, slot: slot) else { return nil }
+        counter += 1
+        let lease = Lease(
+            job: job,
+            token: LeaseToken(epoch: epoch, counter: counter),
+            turn: turn,
+            flow: .none,
+            grantedAt: now,
+            startedAt: wall,
+            subscription: subscription,
+            queue: queue,
+            sessionSlot: sessionSlot,
+            bytes: 0,
+            lockDuration: lockDuration,
+            change: UInt32(changes.count)
+        )
+        place(lease, at: slot)
+        nextWrite = min(nextWrite, now &+ writeAfter)
+        return (slot, lease.token)
+    }
+
+    /// Enters a lease that an earlier run of the server wrote. It keeps its token and has its full duration again.
+    ///
+    /// - Parameter now: the monotonic clock's milliseconds; the deadline counts from there.
+    mutating func restore(
+        _ job: JobID,
+        token: LeaseToken,
+        queue: QueueID,
+        turn: Turn,
+        flow: FlowID,
+        sessionSlot: UInt32,
+        lockDuration: UInt32,
+        now: UInt64,
+        startedAt: UInt64
+    ) -> UInt32 {
+        precondition(token != .none && token < LeaseToken(epoch: epoch, counter: 0), "a token of an earlier run")
+        let slot = vacantSlots.last ?? UInt32(leases.count)
+        let isNew = index.insert(job, slot: slot)
+        precondition(isNew, "a job has at most one lease")
+        let lease = Lease(
+            job: job,
+            token: token,
+            turn: turn,
+            flow: flow,
+            grantedAt: now,
+            startedAt: startedAt,
+            subscription: .none,
+            queue: queue,
+            sessionSlot: sessionSlot,
+            bytes: 0,
+            lockDuration: lockDuration,
+            change: UInt32(changes.count),
+            isWriteRequested: true,
+            isWritten: true
+        )
+        place(lease, at: slot)
+        return slot
+    }
+
+    @inline(__always)
+    private mutating func place(_ lease: Lease, at slot: UInt32) {
+        if Int(slot) < leases.count {
+            vacantSlots.removeLast()
+            leases[Int(slot)] = lease
+        } else {
+            leases.append(lease)
+        }
+        liveCount &+= 1
+        nextDeadline = min(nextDeadline, lease.grantedAt &+ UInt64(lease.lockDuration))
+        changes.append(SlotChange(slot: slot, job: lease.job))
+    }
+
+    /// Notes what the job's row told, and what credit the lease took.
+    @inline(__always)
+    mutating func note(_ slot: UInt32, flow: FlowID, bytes: UInt32) {
+        leases[Int(slot)].flow = flow
+        leases[Int(slot)].bytes = bytes
+    }
+
+    /// Notes that the command which writes the lease is durable. A stale token changes nothing.
+    mutating func noteWritten(_ slot: UInt32, token: LeaseToken) {
+        guard Int(slot) < leases.count, leases[Int(slot)].token == token else { return }
+        leases[Int(slot)].isWritten = true
+    }
+
+    // MARK: Ending
+
+    /// The command that ends the lease goes into this hand-over: the lease is fenced, and has left the engine's set.
+    @inline(__always)
+    mutating func beginFinishing(_ slot: UInt32) {
+        precondition(leases[Int(slot)].phase == .live && !leases[Int(slot)].isVacant, "only a live lease ends")
+        leases[Int(slot)].phase = .finishing
+        liveCount &-= 1
+        noteEnd(slot)
+    }
+
+    /// What ended the lease is durable: the slot is vacant, and the job may be granted again.
+    @inline(__always)
+    @discardableResult
+    mutating func free(_ slot: UInt32) -> Lease {
+        let lease = leases[Int(slot)]
+        precondition(lease.phase == .finishing && !lease.isVacant, "only a finishing lease is freed")
+        vacate(slot)
+        return lease
+    }
+
+    /// Ends a live lease at once: it was never given, or a durable command took the job away.
+    @discardableResult
+    mutating func revoke(_ slot: UInt32) -> Lease {
+        let lease = leases[Int(slot)]
+        precondition(lease.phase == .live && !lease.isVacant, "only a live lease is revoked")
+        liveCount &-= 1
+        noteEnd(slot)
+        vacate(slot)
+        return lease
+    }
+
+    @inline(__always)
+    private mutating func vacate(_ slot: UInt32) {
+        index.remove(leases[Int(slot)].job)
+        leases[Int(slot)].job = .none
+        leases[Int(slot)].token = .none
+        vacantSlots.append(slot)
+    }
+
+    @inline(__always)
+    private mutating func noteEnd(_ slot: UInt32) {
+        let began = Int(leases[Int(slot)].change)
+        // The lease has been live since it was granted: so if this entry names its slot, it is its grant.
+        if began < changes.count, changes[began].slot == slot {
+            changes[began].slot = Self.struckOut
+            struckOutCount &+= 1
+        } else {
+            changes.append(SlotChange(slot: slot, job: .none))
+        }
+    }
+
+    // MARK: Changes
+
+    private static let struckOut = UInt32.max
+
+    /// There is something to tell the engine.
+    var hasChanges: Bool { changes.count > struckOutCount }
+
+    /// Appends what began and ended since the last call, in order.
+    mutating func takeChanges(into taken: inout [SlotChange]) {
+        if struckOutCount == 0 && taken.isEmpty {
+            swap(&changes, &taken)
+        } else if struckOutCount < changes.count {
+            for change in changes where change.slot != Self.struckOut { taken.append(change) }
+        }
+        changes.removeAll(keepingCapacity: true)
+        struckOutCount = 0
+    }
+
+    // MARK: Rare walks, each O(slots)
+
+    /// Calls `body` with each live lease that `isIncluded`.
+    borrowing func forEachLive(
+        where isIncluded: (Lease) -> Bool = { _ in true },
+        _ body: (UInt32, Lease) -> Void
+    ) {
+        for slot in leases.indices where leases[slot].phase == .live && !leases[slot].isVacant {
+            if isIncluded(leases[slot]) { body(UInt32(slot), leases[slot]) }
+        }
+    }
+
+    /// Calls `body` with each lease, live or finishing: for a reader its job is active.
+    borrowing func forEachHeld(_ body: (UInt32, Lease) -> Void) {
+        for slot in leases.indices where !leases[slot].isVacant { body(UInt32(slot), leases[slot]) }
+    }
+
+    /// Appends the slots of the live leases that have lasted since `time` or longer, and are to be written.
+    ///
+    /// One that was told of once is not told of again. `.max` takes all of them, for a clean stop.
+    mutating func unwritten(grantedUpTo time: UInt64, into slots: inout [UInt32]) {
+        var next = UInt64.max
+        for slot in leases.indices {
+            let lease = leases[slot]
+            if lease.isVacant || lease.phase != .live || lease.isWriteRequested { continue }
+            if lease.grantedAt <= time {
+                leases[slot].isWriteRequested = true
+                slots.append(UInt32(slot))
+            } else {
+                next = min(next, lease.grantedAt &+ writeAfter)
+            }
+        }
+        nextWrite = next
+    }
+
+    /// Appends the slots of the live leases that have run out. The caller ends each of them.
+    ///
+    /// - Parameters:
+    ///   - now: milliseconds of the monotonic clock.
+    ///   - lastHeard: when something complete last arrived from a session, on the same clock.
+    mutating func expired(now: UInt64, lastHeard: (UInt32) -> UInt64, into slots: inout [UInt32]) {
+        var next = UInt64.max
+        for slot in leases.indices {
+            let lease = leases[slot]
+            if lease.isVacant || lease.phase != .live { continue }
+            let deadline = lease.deadline(lastHeard: lastHeard(lease.sessionSlot))
+            if deadline <= now {
+                slots.append(UInt32(slot))
+            } else {
+                next = min(next, deadline)
+            }
+        }
+        nextDeadline = next
+    }
+
+    /// Moves the deadlines by the time for which the server was frozen, in milliseconds. What was heard last of a
+    /// session is moved by its owner.
+    mutating func shift(by gap: UInt64) {
+        for slot in leases.indices { leases[slot].grantedAt &+= gap }
+        if nextDeadline != .max { nextDeadline &+= gap }
+    }
+
+    /// Frees memory where most slots at the end are vacant. For a slow timer.
+    mutating func trim() {
+        guard leases.count > 1024, heldCount * 4 < leases.count else { return }
+        while let last = leases.last, last.isVacant { leases.removeLast() }
+        leases = Array(leases)
+        vacantSlots = leases.indices.reversed().filter { leases[$0].isVacant }.map { UInt32($0) }
+    }
+
+    /// Traps where slots, index and counts disagree. For tests.
+    borrowing func checkInvariants() {
+        index.checkInvariants()
+        var held = 0
+        var live = 0
+        for slot in leases.indices where !leases[slot].isVacant {
+            held += 1
+            if leases[slot].phase == .live { live += 1 }
+            precondition(index.slot(of: leases[slot].job) == UInt32(slot))
+            precondition(leases[slot].token != .none)
+        }
+        precondition(held == index.count && live == liveCount)
+        precondition(vacantSlots.count + held == leases.count)
+        for slot in vacantSlots { precondition(leases[Int(slot)].isVacant) }
+    }
+}

@@ -1,0 +1,127 @@
+import LMDB
+import PenstockEngine
+import PenstockWire
+import UV
+
+/// A DELIVER frame that is being filled, for one connection and stream.
+struct DeliveryFrame {
+    var writer = WireWriter(capacity: 64 << 10)
+    var connection: UInt32 = 0
+    var stream: UInt32 = 0
+    var count = 0
+    var start = 0
+}
+
+extension Server {
+    /// Grants for each turn of the loop; then others get theirs.
+    static let grantsPerTurn = 1024
+
+    /// Grants what can be granted and appends the deliveries to the connections' outputs.
+    ///
+    /// - Returns: true where more could be granted.
+    func deliver(now: UInt64) -> Bool {
+        if case .no = stopping {} else { return false }
+        guard dispatcher.hasWork else { return false }
+        let reader = reader
+        do throws(LMDBError) {
+            var source = DeliverySource(server: self, snapshot: try reader.begin(), reads: reads)
+            let hasMore = dispatcher.run(
+                now: now,
+                wall: clock.wall,
+                grantsMax: Server.grantsPerTurn,
+                source: &source
+            )
+            source.endFrame()
+            if let error = source.error { throw error }
+            return hasMore
+        } catch {
+            fail(error)
+            return false
+        }
+    }
+}
+
+/// Where the dispatcher reads and delivers: one snapshot, for one run.
+struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
+    private let server: Server
+    private let snapshot: ReadTransaction
+    private let reads: Reads
+    private(set) var error: LMDBError?
+
+    @_lifetime(copy snapshot)
+    init(server: Server, snapshot: consuming ReadTransaction, reads: Reads) {
+        self.server = server
+        self.snapshot = snapshot
+        self.reads = reads
+        error = nil
+    }
+
+    mutating func read(queue: QueueID, from turn: Turn, limit: Int, into entries: inout [ReadyEntry]) -> Bool {
+        do throws(LMDBError) {
+            return try reads.ready(queue, from: turn, limit: limit, into: &entries, snapshot)
+        } catch {
+            self.error = error
+            return true
+        }
+    }
+
+    mutating func deliver(_ grant: Grant) -> DeliveryOutcome {
+        guard let connection = server.connections[Int(grant.connection)] else { return .gone }
+        if server.delivery.count == 0 || server.delivery.connection != grant.connection
+            || server.delivery.stream != grant.stream || server.delivery.count == Int(UInt16.max)
+            || server.delivery.writer.count > 256 << 10
+        {
+            endFrame()
+            if connection.stream.unsentBytes > Server.unsentBytesForDeliveryMax {
+                connection.isBlocked = true
+                return .noRoom
+            }
+            beginFrame(grant)
+        }
+        do throws(LMDBError) {
+            let sent = try reads.appendDelivery(
+                of: grant.entry,
+                slot: grant.slot,
+                token: grant.token,
+                queueIndex: UInt16(grant.queueIndex),
+                into: &server.delivery.writer,
+                snapshot
+            )
+            guard let sent else { return .gone }
+            server.delivery.count += 1
+            return .sent(bytes: sent.bytes, flow: sent.flow)
+        } catch {
+            self.error = error
+            return .gone
+        }
+    }
+
+    private func beginFrame(_ grant: Grant) {
+        server.delivery.connection = grant.connection
+        server.delivery.stream = grant.stream
+        server.delivery.start = server.delivery.writer.beginFrame(FrameHeader(.deliver, stream: grant.stream))
+        server.delivery.writer.u16(0)
+    }
+
+    /// Sends the frame that is being filled, if it holds anything.
+    func endFrame() {
+        defer { server.delivery.writer.removeAll() }
+        guard server.delivery.count > 0, let connection = server.connections[Int(server.delivery.connection)] else {
+            return
+        }
+        let start = server.delivery.start
+        server.delivery.writer.patch(UInt16(server.delivery.count), at: start + FrameHeader.byteCount)
+        server.delivery.writer.endFrame(start)
+        server.delivery.count = 0
+        server.delivery.sendTo(connection)
+        server.touch(connection)
+    }
+}
+
+extension DeliveryFrame {
+    /// Appends the frame to the connection's output.
+    func sendTo(_ connection: Connection) {
+        guard !connection.stream.isClosed else { return }
+        connection.stream.output.append(writer.span)
+    }
+}

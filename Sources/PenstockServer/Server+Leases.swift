@@ -1,0 +1,118 @@
+import LMDB
+import PenstockEngine
+import PenstockWire
+
+/// Leases that the server itself has to do something about, and what readers see of them.
+extension Server {
+    /// Has old leases written, and ends those that ran out.
+    func tendLeases(now: UInt64) {
+        var slots: [UInt32] = []
+        if dispatcher.leases.nextWrite <= now {
+            dispatcher.leases.unwritten(
+                grantedUpTo: now &- min(now, configuration.leaseWriteAfter),
+                into: &slots
+            )
+            for slot in slots { writeLease(slot) }
+            slots.removeAll()
+        }
+        guard dispatcher.leases.nextDeadline <= now else { return }
+        let sessions = sessions
+        dispatcher.leases.expired(now: now, lastHeard: { sessions[$0]?.lastHeard ?? 0 }, into: &slots)
+        for slot in slots { expire(slot) }
+    }
+
+    func writeLease(_ slot: UInt32) {
+        let lease = dispatcher.leases[slot]
+        guard let session = sessions[lease.sessionSlot] else { return }
+        var command = command(.writeLease, slot, lease, session)
+        command.duration = UInt64(lease.lockDuration)
+        stage(command)
+    }
+
+    private func expire(_ slot: UInt32) {
+        let lease = dispatcher.finish(slot)
+        guard let session = sessions[lease.sessionSlot] else { return }
+        stage(command(.stall, slot, lease, session))
+        session.connection?.send(
+            Revoked(leases: [.init(slot: slot, token: lease.token, reason: .expired)])
+        )
+    }
+
+    /// Gives a live lease back: its job returns to its place.
+    func returnLease(_ slot: UInt32, _ session: Session) {
+        let lease = dispatcher.finish(slot)
+        stage(command(.returnLease, slot, lease, session))
+    }
+
+    /// A command that concerns a lease.
+    func command(_ kind: Command.Kind, _ slot: UInt32, _ lease: Lease, _ session: Session) -> Command {
+        var command = Command(kind)
+        command.sessionSlot = session.slot
+        command.session = session.id
+        command.job = lease.job
+        command.slot = slot
+        command.token = lease.token
+        command.startedAt = lease.startedAt
+        return command
+    }
+
+    /// Brings the leases of an earlier run back: each gets its full duration, and its session may come back for it.
+    func restoreLeases() throws(ServerError) {
+        let now = clock.monotonic
+        let reader = reader
+        do throws(LMDBError) {
+            let snapshot = try reader.begin()
+            var found: [(JobID, LeaseRecord)] = []
+            try sessionReads.leases(snapshot) { found.append(($0, $1)) }
+            for (job, lease) in found {
+                guard let place = try reads.place(of: job, snapshot) else { continue }
+                let session: Session
+                if let known = sessions[lease.session] {
+                    session = known
+                } else {
+                    let applied = try sessionReads.applied(lease.session, snapshot) ?? 0
+                    session = sessions.add(lease.session, isOpening: false, applied: applied, now: now)
+                }
+                _ = dispatcher.leases.restore(
+                    job,
+                    token: lease.token,
+                    queue: place.queue,
+                    turn: place.turn,
+                    flow: place.flow,
+                    sessionSlot: session.slot,
+                    lockDuration: UInt32(clamping: lease.duration),
+                    now: now,
+                    startedAt: lease.startedAt
+                )
+            }
+        } catch {
+            throw .reader(error)
+        }
+    }
+}
+
+/// What readers have to know of the leases in memory.
+struct ServerLeases: LeaseLookup {
+    unowned let server: Server
+
+    func lease(of job: JobID) -> LeaseOverlay? {
+        guard let slot = server.dispatcher.leases.slot(of: job) else { return nil }
+        return overlay(server.dispatcher.leases[slot])
+    }
+
+    func leases(in flow: FlowID, _ body: (LeaseOverlay) -> Void) {
+        server.dispatcher.leases.forEachHeld { _, lease in
+            if lease.flow == flow { body(overlay(lease)) }
+        }
+    }
+
+    func leases(in queue: QueueID, _ body: (LeaseOverlay) -> Void) {
+        server.dispatcher.leases.forEachHeld { _, lease in
+            if lease.queue == queue { body(overlay(lease)) }
+        }
+    }
+
+    private func overlay(_ lease: Lease) -> LeaseOverlay {
+        LeaseOverlay(job: lease.job, queue: lease.queue, flow: lease.flow, startedAt: lease.startedAt)
+    }
+}

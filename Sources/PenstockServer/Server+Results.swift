@@ -1,0 +1,92 @@
+import LMDB
+import PenstockEngine
+import PenstockWire
+
+/// What the writer's results do on the loop's side.
+extension Server {
+    /// Takes in what has become durable: replies, freed slots, new jobs for the dispatcher.
+    func takeResults() {
+        guard failure == nil else { return }
+        if let error = exchange.takeResults(&results) { return fail(error) }
+        guard !results.isEmpty else { return }
+        for index in results.indices { take(results[index]) }
+        exchange.recycle(&results)
+    }
+
+    private func take(_ result: BatchResult) {
+        statistics.commits += 1
+        statistics.commands += UInt64(result.commandCount)
+        statistics.lastCommit = result.commit
+        commandsInFlight -= result.commandCount
+        nextDue = result.nextDue
+        isPromoting = false
+        if !result.newQueues.isEmpty { learn(result.newQueues) }
+        for slot in result.openedSessions { didOpen(slot) }
+        for outcomes in result.outcomes { answer(outcomes, result) }
+        dispatcher.settle(
+            freed: result.freedSlots,
+            withdrawn: result.withdrawn,
+            ready: result.ready,
+            revoked: &revoked
+        )
+        if !revoked.isEmpty { tellRevoked() }
+        for slot in result.endedSessions { didEnd(slot) }
+        if !waits.isEmpty { answerWaits(result) }
+        if !pendingSubscriptions.isEmpty { retryPendingSubscriptions() }
+    }
+
+    private func answer(_ outcomes: BatchResult.SessionOutcomes, _ result: borrowing BatchResult) {
+        guard let session = sessions[outcomes.sessionSlot], session.id == outcomes.session else { return }
+        session.apply(upTo: outcomes.sequence)
+        if let connection = session.connection, connection.state != .closing {
+            connection.send { writer in
+                let start = writer.beginFrame(FrameHeader(.applied))
+                writer.raw(result.bytes.span.extracting(outcomes.runs))
+                writer.endFrame(start)
+            }
+            if outcomes.malformed {
+                connection.fail(WireError(.malformed, "A command's body could not be read; its outcome says why."))
+            }
+        }
+        if let waiting = session.welcoming, session.isSettled { welcome(waiting, session) }
+    }
+
+    private func learn(_ queues: [QueueID]) {
+        let reader = reader
+        do throws(LMDBError) {
+            let snapshot = try reader.begin()
+            try reads.learn(queues, snapshot)
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func tellRevoked() {
+        for revocation in revoked {
+            guard let session = sessions[revocation.lease.sessionSlot], let connection = session.connection else {
+                continue
+            }
+            let lease = Revoked.Lease(
+                slot: revocation.slot,
+                token: revocation.lease.token,
+                reason: .withdrawn
+            )
+            connection.send(Revoked(leases: [lease]), stream: revocation.stream ?? 0)
+        }
+        revoked.removeAll(keepingCapacity: true)
+    }
+
+    private func answerWaits(_ result: borrowing BatchResult) {
+        for job in result.finishedJobs {
+            for request in waits.take(job) { answer(request, .job(job)) }
+        }
+        for flow in result.finishedFlows {
+            for request in waits.take(flow) { answer(request, .flow(flow)) }
+        }
+    }
+
+    private func answer(_ request: Waits.Request, _ target: Wait.Target) {
+        guard let connection = connections[Int(request.connection)] else { return }
+        answerFinished(target, request.header, connection)
+    }
+}

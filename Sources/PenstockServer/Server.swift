@@ -1,0 +1,353 @@
+import LMDB
+package import Logging
+package import PenstockEngine
+import PenstockWire
+import UV
+
+/// The server on its loop's thread: connections, sessions, dispatcher; and the writer's thread beside it.
+///
+/// The way of a request: bytes arrive at a ``Connection``, which cuts them into
+/// frames for ``receive(_:_:from:)``. What concerns leases is answered from memory,
+/// reads from a snapshot; durable commands gather in `staging`. Before the loop
+/// blocks, ``turn()`` delivers jobs, flushes what was written, and hands the
+/// commands to the writer. When a batch is durable its results come back through
+/// the exchange, and are answered in ``takeResults()``.
+package final class Server {
+    let configuration: ServerConfiguration
+    package let clock: ServerClock
+    let logger: Logger
+    let loop: Loop
+    let environment: Environment
+    let exchange = Exchange()
+    let reader: SnapshotReader
+    let sessionReads: SessionReads
+    let database: SessionID
+    let epoch: UInt64
+
+    var reads: Reads
+    var dispatcher: Dispatcher
+    var sessions = SessionTable()
+    var waits = Waits()
+    /// Connections by slot.
+    var connections: [Connection?] = []
+    var vacantConnections: [UInt32] = []
+    var connectionCount = 0
+    /// Connections with output that is not flushed.
+    var touched: [Connection] = []
+
+    /// Commands that were not handed over yet.
+    var staging = Batch()
+    /// Commands staged or handed over, and not durable yet.
+    var commandsInFlight = 0
+    var results: [BatchResult] = []
+    var revoked: [Revocation] = []
+    /// Subscriptions to queues that are being made.
+    var pendingSubscriptions: [PendingSubscription] = []
+    /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
+    var nextDue: UInt64 = 0
+    var isPromoting = false
+    /// Monotonic milliseconds of the next look at heartbeats and idle sessions.
+    var nextHousekeeping: UInt64 = 0
+    var nextExpiry: UInt64 = 0
+    var statistics = Statistics()
+    /// A delivery frame that is being filled.
+    var delivery = DeliveryFrame()
+
+    private var scratch = WireWriter(capacity: 4096)
+    private var listeners: [Listener] = []
+    var signals: [Signal] = []
+    /// For other threads.
+    package private(set) var control: ServerControl!  // because it needs the loop: set once, in init
+    private var timer: Timer!  // because its callback needs self: set once, in init
+    private var wake: Async!  // because its callback needs self: set once, in init
+    private var writer: OSThread?
+    /// Monotonic time for which the timer is armed, and the same on the clock that no test moves.
+    private var armedAt = UInt64.max
+    private var armedReal: UInt64 = 0
+    var stopping = Stopping.no
+    /// Why the server ended by itself.
+    package private(set) var failure: EngineError?
+
+    enum Stopping {
+        case no
+        /// What is in flight is made durable and answered.
+        case draining(deadline: UInt64)
+        case flushing(deadline: UInt64)
+    }
+
+    struct Statistics {
+        var commits: UInt64 = 0
+        var commands: UInt64 = 0
+        var lastCommit: UInt64 = 0
+        var startedAt: UInt64 = 0
+    }
+
+    struct PendingSubscription {
+        var connection: Connection
+        var header: FrameHeader
+        var request: Subscribe
+    }
+
+    /// Opens the database, listens, and starts the writer; ``run()`` does the rest.
+    package init(
+        _ configuration: ServerConfiguration,
+        clock: ServerClock,
+        logger: Logger
+    ) throws(ServerError) {
+        self.configuration = configuration
+        self.clock = clock
+        self.logger = logger
+        if configuration.host == nil && configuration.unixPath == nil { throw .noAddress }
+        if !configuration.isLoopback && !configuration.allowsInsecureAddress {
+            throw .insecureAddress(configuration.host ?? "")
+        }
+        environment = try Server.openEnvironment(configuration)
+        let engine: Engine
+        do throws(EngineError) {
+            engine = try Engine(environment, wall: clock.wall, database: .random())
+        } catch {
+            throw .engine(error)
+        }
+        clock.start(elapsed: engine.elapsed)
+        database = engine.database
+        epoch = engine.epoch
+        reads = Reads(engine)
+        sessionReads = SessionReads(engine)
+        dispatcher = Dispatcher(epoch: engine.epoch, leaseWriteAfter: configuration.leaseWriteAfter)
+        do throws(LMDBError) {
+            reader = try SnapshotReader(environment)
+        } catch {
+            throw .reader(error)
+        }
+        do throws(UVError) {
+            loop = try Loop()
+            statistics.startedAt = clock.monotonic
+            timer = Timer(on: loop) { [unowned self] in timerFired() }
+            wake = try Async(on: loop) { [unowned self] in obey() }
+            control = ServerControl(wake: wake)
+            loop.beforePoll = { [unowned self] in turn() }
+            loop.afterPoll = { [unowned self] in takeResults() }
+        } catch {
+            throw .system(error)
+        }
+        do throws(ServerError) {
+            try restoreLeases()
+            try listen()
+            try startWriter(engine)
+        } catch {
+            closeLoop()
+            throw error
+        }
+    }
+
+    private static func openEnvironment(_ configuration: ServerConfiguration) throws(ServerError) -> Environment {
+        var options = LMDB.Configuration()
+        if !configuration.isDurable { options.durability = .lostWithPower }
+        do throws(OpenError) {
+            return try Environment.open(
+                directory: configuration.dataDirectory,
+                tables: Tables.names,
+                configuration: options
+            )
+        } catch {
+            throw .data(error)
+        }
+    }
+
+    private func listen() throws(ServerError) {
+        if let host = configuration.host {
+            do throws(UVError) {
+                listeners.append(
+                    try Listener.tcp(host: host, port: configuration.port, on: loop) { [unowned self] in accept($0) }
+                )
+            } catch {
+                throw .listen(address: "\(host):\(configuration.port)", error)
+            }
+        }
+        if let path = configuration.unixPath {
+            do throws(UVError) {
+                listeners.append(try Listener.unix(path: path, on: loop) { [unowned self] in accept($0) })
+            } catch {
+                throw .listen(address: path, error)
+            }
+        }
+        for listener in listeners {
+            listener.onError = { [unowned self] error in
+                logger.warning("a connection could not be accepted", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func startWriter(_ engine: consuming Engine) throws(ServerError) {
+        let box = WriterBox(
+            Writer(engine, exchange, clock, configuration, wake: wake)
+        )
+        do throws(UVError) {
+            writer = try OSThread { box.run() }
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    /// The port that the server listens on; nil where it has no TCP address.
+    package var port: Int? { configuration.host == nil ? nil : listeners.first?.localPort }
+
+    private func obey() {
+        let request = control.takeRequest()
+        switch request {
+        case .none: break
+        case .stop: stop()
+        case .abandon: loop.stop()
+        }
+    }
+
+    /// Serves until ``stop()``, or until the writer could not go on.
+    package func run() {
+        loop.run()
+        exchange.stop()
+        writer?.join()
+        closeLoop()
+    }
+
+    private func closeLoop() {
+        for connection in connections { connection?.stream.close() }
+        loop.beforePoll = nil
+        loop.afterPoll = nil
+        loop.close()
+        connections = []
+        timer = nil
+        control = nil
+        wake = nil
+        listeners = []
+        signals = []
+    }
+
+    // MARK: A turn of the loop
+
+    /// What is done once before the loop blocks, for everything that has arrived.
+    private func turn() {
+        guard failure == nil else { return }
+        let now = clock.monotonic
+        let hasMore = deliver(now: now)
+        flush()
+        handOver()
+        stopIfDrained(now: now)
+        arm(now: now)
+        if hasMore { wake.send() }
+    }
+
+    private func flush() {
+        for connection in touched {
+            connection.isTouched = false
+            connection.stream.flush()
+            if connection.stream.unsentBytes > Server.unsentBytesMax {
+                connection.stream.close()
+            }
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    private func handOver() {
+        dispatcher.leases.takeChanges(into: &staging.slotChanges)
+        guard !staging.isEmpty, !staging.commands.isEmpty else { return }
+        _ = exchange.offer(&staging)
+    }
+
+    func touch(_ connection: Connection) {
+        if !connection.isTouched {
+            connection.isTouched = true
+            touched.append(connection)
+        }
+    }
+
+    /// Lends a writer that is empty and keeps its memory.
+    func withScratch(_ body: (inout WireWriter) -> Void) {
+        var writer = WireWriter(capacity: 0)
+        swap(&writer, &scratch)
+        writer.removeAll()
+        body(&writer)
+        writer.removeAll()
+        writer.shrink(to: 1 << 20)
+        swap(&writer, &scratch)
+    }
+
+    /// Stages a command for the next batch.
+    func stage(_ command: Command) {
+        staging.commands.append(command)
+        commandsInFlight += 1
+    }
+
+    func fail(_ error: EngineError) {
+        guard failure == nil else { return }
+        failure = error
+        logger.critical("the database can't go on; nobody is answered any more", metadata: ["error": "\(error)"])
+        loop.stop()
+    }
+
+    func fail(_ error: LMDBError) { fail(.lmdb(error)) }
+
+    func closeListeners() {
+        for listener in listeners { listener.close() }
+    }
+
+    // MARK: Time
+
+    /// Arms the one timer for whatever is due next.
+    private func arm(now: UInt64) {
+        var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline)
+        if connectionCount > 0 || nextHousekeeping > 0 { next = min(next, nextHousekeeping) }
+        if nextDue != .max && !isPromoting {
+            let elapsed = clock.elapsed
+            next = min(next, nextDue > elapsed ? now + (nextDue - elapsed) : now)
+        }
+        if case .draining(let deadline) = stopping { next = min(next, deadline) }
+        if case .flushing(let deadline) = stopping { next = min(next, deadline) }
+        guard next != .max else {
+            if armedAt != .max { timer.stop() }
+            armedAt = .max
+            return
+        }
+        // A timer that fires too early costs a turn; one that is armed anew each turn costs every turn.
+        guard next < armedAt || armedAt <= now else { return }
+        armedAt = next
+        let wait = next > now ? next - now : 0
+        armedReal = Loop.monotonicNanoseconds() / 1_000_000 + wait
+        timer.start(afterMilliseconds: wait)
+    }
+
+    /// Milliseconds that the timer may be late before the server counts as having been frozen.
+    private static let frozenMilliseconds: UInt64 = 1000
+
+    private func timerFired() {
+        let real = Loop.monotonicNanoseconds() / 1_000_000
+        armedAt = .max
+        if real > armedReal + Server.frozenMilliseconds {
+            let gap = real - armedReal
+            logger.warning("the server stood still", metadata: ["milliseconds": "\(gap)"])
+            // What has arrived meanwhile is read before anything may expire.
+            dispatcher.leases.shift(by: gap)
+            for session in sessions.all { session.lastHeard += gap }
+            for connection in connections { connection?.lastHeard += gap }
+            return
+        }
+        let now = clock.monotonic
+        tendLeases(now: now)
+        promoteDue()
+        expireWaits(now: now)
+        keepHouse(now: now)
+    }
+
+    /// Bytes that a client may leave unread before it is closed.
+    static let unsentBytesMax = 8 << 20
+    /// Bytes that a client may leave unread before deliveries to it wait.
+    static let unsentBytesForDeliveryMax = 1 << 20
+}
+
+/// Carries the writer to its thread, which alone uses it from then on.
+private final class WriterBox: @unchecked Sendable {  // because it is handed over once, before the thread starts
+    private var writer: Writer
+
+    init(_ writer: consuming Writer) { self.writer = writer }
+
+    func run() { writer.run() }
+}

@@ -1,0 +1,47 @@
+import Synchronization
+import UV
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The server's three clocks, in milliseconds; a test can push each of them forward.
+///
+/// - *Monotonic* time is the process's: leases, heartbeats and time limits use it.
+/// - *Elapsed* time goes on with it, is kept with every commit, and is what
+///   delays are counted in: no jump of the wall clock touches it.
+/// - *Wall* time is for people: it stands in records and orders nothing.
+package final class ServerClock: Sendable {
+    private let monotonicOffset = Atomic<UInt64>(0)
+    private let elapsedOffset = Atomic<UInt64>(0)
+    /// What elapsed time was at the start, less the monotonic time then.
+    private let elapsedBase = Atomic<UInt64>(0)
+
+    package init() {}
+
+    package var monotonic: UInt64 {
+        Loop.monotonicNanoseconds() / 1_000_000 &+ monotonicOffset.load(ordering: .relaxed)
+    }
+
+    package var elapsed: UInt64 {
+        Loop.monotonicNanoseconds() / 1_000_000 &+ elapsedBase.load(ordering: .relaxed)
+            &+ elapsedOffset.load(ordering: .relaxed)
+    }
+
+    package var wall: UInt64 { Loop.wallMilliseconds() &+ elapsedOffset.load(ordering: .relaxed) }
+
+    /// Lets elapsed time go on from what the database has.
+    func start(elapsed: UInt64) {
+        elapsedBase.store(elapsed &- Loop.monotonicNanoseconds() / 1_000_000, ordering: .relaxed)
+    }
+
+    /// Moves elapsed and wall time forward: delays and backoffs become due.
+    package func advance(milliseconds: UInt64) {
+        elapsedOffset.wrappingAdd(milliseconds, ordering: .relaxed)
+    }
+
+    /// Moves monotonic time forward: leases, heartbeats and time limits run out.
+    package func advanceMonotonic(milliseconds: UInt64) {
+        monotonicOffset.wrappingAdd(milliseconds, ordering: .relaxed)
+    }
+}

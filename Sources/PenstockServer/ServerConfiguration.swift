@@ -1,0 +1,36 @@
+/// How a server is run. Everything has a default but the directory.
+package struct ServerConfiguration: Sendable {
+    /// The name and version that the server tells clients.
+    package static let version = "penstock 0.1.0"
+
+    /// Where the database is. It is made if it is not there.
+    package var dataDirectory: String
+    /// The TCP address to listen on; nil for none. Only loopback, unless ``allowsInsecureAddress``.
+    package var host: String? = "127.0.0.1"
+    /// 0 takes any free port.
+    package var port = 7411
+    /// The path of a Unix socket to listen on; nil for none.
+    package var unixPath: String?
+    /// Listens on addresses that others can reach, though this version has neither authentication nor encryption.
+    package var allowsInsecureAddress = false
+    /// False: commits are not flushed to the disk. For tests and measurements only: a loss of power loses jobs.
+    package var isDurable = true
+    /// Bytes of the database above which adds are refused; completions go on.
+    package var quotaBytes = 512 << 30
+    /// Bytes that must stay free on the disk for adds to be taken; completions go on below.
+    package var diskReserveBytes = 64 << 20
+    /// Connections at once; one more is told so, and closed.
+    package var connectionsMax = 10_000
+    /// Milliseconds after which a lease is written to the database.
+    package var leaseWriteAfter: UInt64 = 500
+    /// Milliseconds that a clean stop may take.
+    package var stopMilliseconds: UInt64 = 10_000
+
+    package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
+
+    /// True where the TCP address can only be reached from this machine.
+    var isLoopback: Bool {
+        guard let host else { return true }
+        return host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    }
+}

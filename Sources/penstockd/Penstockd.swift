@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+import Logging
+import PenstockServer
+
+/// The server's command line.
+@main
+struct Penstockd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "penstockd",
+        abstract: "A job-flow server: keeps graphs of jobs, and hands them to workers.",
+        version: ServerConfiguration.version
+    )
+
+    @Option(help: "The directory of the database. It is made if it is not there.")
+    var data: String
+
+    @Option(help: "The address to listen on. Only loopback addresses, unless --insecure-no-auth is given.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The TCP port to listen on; 0 takes any free one.")
+    var port = 7411
+
+    @Flag(help: "Do not listen on TCP, only on the Unix socket.")
+    var noTcp = false
+
+    @Option(help: "The path of a Unix socket to listen on as well.")
+    var unix: String?
+
+    @Option(help: "A file to write the TCP port to, once the server listens.")
+    var portFile: String?
+
+    @Flag(
+        help: "Listen on an address that other machines reach. This version has neither authentication nor encryption."
+    )
+    var insecureNoAuth = false
+
+    @Option(help: "What an acknowledgement is worth: fsync (it survives a loss of power), or none (for tests only).")
+    var durability = Durability.fsync
+
+    @Option(help: "Bytes of the database above which adds are refused; completions go on.")
+    var quotaBytes = 512 << 30
+
+    @Option(
+        help: "What is logged: trace, debug, info, notice, warning, error or critical.",
+        transform: { text in
+            guard let level = Logger.Level(rawValue: text) else { throw ValidationError("\(text) is no log level.") }
+            return level
+        }
+    )
+    var logLevel = Logger.Level.info
+
+    enum Durability: String, ExpressibleByArgument, CaseIterable {
+        case fsync
+        case none
+    }
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("A port is 0 to 65535, not \(port).") }
+        guard quotaBytes > 0 else { throw ValidationError("A quota is at least one byte.") }
+    }
+
+    func run() throws {
+        var logger = Logger(label: "penstockd", factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = logLevel
+        var configuration = ServerConfiguration(dataDirectory: data)
+        configuration.host = noTcp ? nil : host
+        configuration.port = port
+        configuration.unixPath = unix
+        configuration.allowsInsecureAddress = insecureNoAuth
+        configuration.isDurable = durability == .fsync
+        configuration.quotaBytes = quotaBytes
+        let server: Server
+        do {
+            server = try Server(configuration, clock: ServerClock(), logger: logger)
+            try server.stopOnSignals()
+        } catch {
+            logger.critical("the server can't start", metadata: ["reason": "\(error)"])
+            throw ExitCode(Penstockd.cannotStart)
+        }
+        if let portFile, let port = server.port {
+            try Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: portFile), options: .atomic)
+        }
+        logger.info(
+            "listening",
+            metadata: [
+                "tcp": "\(server.port.map { "\(host):\($0)" } ?? "-")", "unix": "\(unix ?? "-")", "data": "\(data)",
+                "durability": "\(durability.rawValue)",
+            ]
+        )
+        server.run()
+        if let failure = server.failure {
+            logger.critical("the server ended", metadata: ["reason": "\(failure)"])
+            throw ExitCode(Penstockd.inputOutputError)
+        }
+        logger.info("stopped")
+    }
+
+    /// What sysexits.h calls EX_IOERR and EX_CANTCREAT.
+    private static let inputOutputError: Int32 = 74
+    private static let cannotStart: Int32 = 73
+}

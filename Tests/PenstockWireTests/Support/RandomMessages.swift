@@ -1,0 +1,263 @@
+import PenstockWire
+
+/// Random messages, valid ones, of every kind.
+extension SeededRandom {
+    mutating func token() -> LeaseToken { LeaseToken(number()) }
+    mutating func job() -> JobID { JobID(number()) }
+    mutating func flow() -> FlowID { FlowID(number()) }
+    mutating func session() -> SessionID { SessionID(high: number(), low: number()) }
+    mutating func contentType() -> ContentType { ContentType(rawValue: number()) }
+
+    mutating func options() -> NodeOptions {
+        var options = NodeOptions()
+        if bool() { options.priority = number() & Limits.priorityMax }
+        if bool() { options.delay = number() % (Limits.delayMillisecondsMax + 1) }
+        if bool() { options.attempts = max(1, number()) }
+        if bool() {
+            options.backoff = Backoff(
+                kind: one(of: BackoffKind.allCases),
+                delay: number() % (Limits.delayMillisecondsMax + 1),
+                maximum: number() % (Limits.delayMillisecondsMax + 1),
+                jitter: number() % 1001
+            )
+        }
+        options.lifo = bool()
+        options.rejectExisting = bool()
+        options.onFailure = one(of: FailurePolicy.allCases)
+        options.maxStalledCount = number()
+        return options
+    }
+
+    mutating func dependency() -> DependencyFields {
+        DependencyFields(
+            bool() ? .node(number()) : .job(job()),
+            policy: bool() ? one(of: FailurePolicy.allCases) : nil
+        )
+    }
+
+    mutating func node(queues: Int) -> AddNode {
+        AddNode(
+            queue: UInt16(below(queues)),
+            name: text(least: 1),
+            contentType: contentType(),
+            data: bytes(),
+            dependencies: list { $0.dependency() },
+            customID: bool() ? "n" + text(200) : nil,
+            options: options()
+        )
+    }
+
+    mutating func add() -> Add {
+        let queues = ["q"] + list { $0.text(120, least: 1) }
+        var items: [AddItem] = []
+        for _ in 0...below(3) {
+            let isFlow = bool()
+            var nodes = [node(queues: queues.count)]
+            if isFlow { nodes += list { $0.node(queues: queues.count) } }
+            items.append(AddItem(isFlow: isFlow, name: text(), nodes: nodes))
+        }
+        return Add(sequence: number(), queues: queues, items: items)
+    }
+
+    mutating func completion() -> Completion {
+        Completion(slot: number(), token: token(), contentType: contentType(), result: bytes())
+    }
+
+    mutating func failure() -> Failure {
+        Failure(
+            slot: number(),
+            token: token(),
+            unrecoverable: bool(),
+            delay: bool() ? number() : nil,
+            message: text(4096),
+            details: bytes()
+        )
+    }
+
+    mutating func outcome() -> Outcome {
+        let isRun = bool()
+        return Outcome(
+            sequence: number() >> 1,
+            count: isRun ? max(1, number() >> 1) : 1,
+            index: number() >> 1,
+            status: number(),
+            body: isRun ? [] : bytes()
+        )
+    }
+
+    mutating func delivery() -> Delivery {
+        Delivery(
+            slot: number(),
+            token: token(),
+            job: job(),
+            flow: flow(),
+            queue: number(),
+            attempts: number(),
+            attemptsMade: number(),
+            hasDependencies: bool(),
+            contentType: contentType(),
+            attemptsStarted: number(),
+            stalledCount: number(),
+            priority: number(),
+            createdAt: number(),
+            name: text(),
+            data: bytes()
+        )
+    }
+
+    mutating func jobOutcome() -> JobOutcome {
+        switch below(3) {
+        case 0: .none
+        case 1: .result(contentType(), bytes())
+        default: .failure(message: text(4096), details: bytes())
+        }
+    }
+
+    mutating func dependencyCounts() -> DependencyCounts {
+        DependencyCounts(unprocessed: number(), processed: number(), ignored: number(), failed: number())
+    }
+
+    mutating func stateCounts() -> StateCounts {
+        var counts = StateCounts()
+        for state in JobState.allCases { counts[state] = number() }
+        return counts
+    }
+
+    mutating func jobView() -> JobView {
+        var view = JobView()
+        view.commit = number()
+        view.id = job()
+        view.queue = text()
+        view.name = text()
+        view.customID = text()
+        view.flow = flow()
+        view.state = one(of: JobState.allCases)
+        view.cause = one(of: FailureCause.allCases)
+        view.contentType = contentType()
+        view.options = options()
+        view.options.rejectExisting = false
+        view.attemptsMade = number()
+        view.attemptsStarted = number()
+        view.stalledCount = number()
+        view.createdAt = number()
+        view.startedAt = number()
+        view.finishedAt = number()
+        view.dueIn = number()
+        view.dependencies = dependencyCounts()
+        view.dependents = number()
+        view.failedDependency = job()
+        view.data = bytes()
+        view.outcome = jobOutcome()
+        return view
+    }
+
+    mutating func flowView() -> FlowView {
+        var view = FlowView()
+        view.commit = number()
+        view.id = flow()
+        view.name = text()
+        view.status = one(of: FlowStatus.allCases)
+        view.createdAt = number()
+        view.finishedAt = number()
+        view.counts = stateCounts()
+        return view
+    }
+
+    mutating func serverView() -> ServerView {
+        var view = ServerView()
+        view.version = text()
+        view.durability = text()
+        view.database = session()
+        view.epoch = number()
+        view.commit = number()
+        view.commits = number()
+        view.commands = number()
+        view.uptime = number()
+        view.connections = number()
+        view.leases = number()
+        view.usedBytes = number()
+        view.processID = number()
+        return view
+    }
+
+    mutating func hello() -> Hello {
+        Hello(
+            session: session(),
+            mode: one(of: Hello.Mode.allCases),
+            lockDuration: number(),
+            confirmed: number(),
+            client: text(),
+            versionMin: number(),
+            versionMax: number(),
+            features: number()
+        )
+    }
+
+    mutating func welcome() -> Welcome {
+        var welcome = Welcome(
+            resumed: bool(),
+            database: session(),
+            epoch: number(),
+            lastApplied: number(),
+            heartbeat: number(),
+            server: text()
+        )
+        welcome.frameBytesMax = number()
+        welcome.addWindowBytes = number()
+        return welcome
+    }
+
+    mutating func flowNodeRow() -> FlowNodePage.Row {
+        FlowNodePage.Row(
+            job: job(),
+            queue: text(),
+            name: text(),
+            state: one(of: JobState.allCases),
+            cause: one(of: FailureCause.allCases),
+            attemptsMade: number(),
+            startedAt: number(),
+            finishedAt: number(),
+            dependencies: dependencyCounts()
+        )
+    }
+
+    mutating func flowEdgeRow() -> FlowEdgePage.Row {
+        FlowEdgePage.Row(
+            dependent: job(),
+            position: number(),
+            dependency: job(),
+            kind: one(of: DependencyKind.allCases),
+            policy: one(of: FailurePolicy.allCases)
+        )
+    }
+
+    mutating func dependencyPage() -> DependencyPages.Page {
+        DependencyPages.Page(
+            kind: one(of: DependencyKind.allCases),
+            next: number(),
+            rows: list {
+                DependencyPages.Row(
+                    position: $0.number(),
+                    job: $0.job(),
+                    queue: $0.text(),
+                    name: $0.text(),
+                    outcome: $0.jobOutcome()
+                )
+            }
+        )
+    }
+
+    mutating func subscribe() -> Subscribe {
+        Subscribe(
+            queues: list { $0.text() },
+            creditJobs: number(),
+            creditBytes: number(),
+            lockDuration: number(),
+            worker: text()
+        )
+    }
+
+    mutating func revokedLease() -> Revoked.Lease {
+        Revoked.Lease(slot: number(), token: token(), reason: one(of: Revoked.Reason.allCases))
+    }
+}

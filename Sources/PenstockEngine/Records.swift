@@ -212,18 +212,21 @@ struct SessionRecord: Sendable {
 
 /// A lease that is kept over a restart.
 ///
-///     u32 checksum (0: none yet) | u64 token | u64 u64 session | u64 startedAt | u64 duration
+///     u32 checksum (0: none yet) | u64 token | u64 u64 session | u64 startedAt | u64 duration | u32 slot
 package struct LeaseRecord: Sendable {
     package var token: LeaseToken
     package var session: SessionID
     package var startedAt: UInt64
     package var duration: UInt64
+    /// Its place in the server's table, which its worker echoes: the lease keeps it.
+    package var slot: UInt32
 
-    init(token: LeaseToken, session: SessionID, startedAt: UInt64, duration: UInt64) {
+    init(token: LeaseToken, session: SessionID, startedAt: UInt64, duration: UInt64, slot: UInt32) {
         self.token = token
         self.session = session
         self.startedAt = startedAt
         self.duration = duration
+        self.slot = slot
     }
 
     func encode(into writer: inout WireWriter) {
@@ -232,6 +235,7 @@ package struct LeaseRecord: Sendable {
         writer.sessionID(session)
         writer.u64(startedAt)
         writer.u64(duration)
+        writer.u32(slot)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
@@ -241,5 +245,6 @@ package struct LeaseRecord: Sendable {
         session = try reader.sessionID()
         startedAt = try reader.u64()
         duration = try reader.u64()
+        slot = try reader.u32()
     }
 }

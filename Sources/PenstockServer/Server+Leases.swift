@@ -73,7 +73,8 @@ extension Server {
                     let applied = try sessionReads.applied(lease.session, snapshot) ?? 0
                     session = sessions.add(lease.session, isOpening: false, applied: applied, now: now)
                 }
-                _ = dispatcher.leases.restore(
+                guard lease.slot < LeaseTable.slotsMax else { throw LMDBError(.corrupted, in: .get) }
+                dispatcher.leases.restore(
                     job,
                     token: lease.token,
                     queue: place.queue,
@@ -82,7 +83,8 @@ extension Server {
                     sessionSlot: session.slot,
                     lockDuration: UInt32(clamping: lease.duration),
                     now: now,
-                    startedAt: lease.startedAt
+                    startedAt: lease.startedAt,
+                    at: lease.slot
                 )
             }
         } catch {

@@ -91,10 +91,10 @@ final class OpenEngine {
     }
 
     /// The flow of a job that was delivered; nil where it could not be.
-    func deliver(_ job: JobID, _ slot: UInt32, _ token: LeaseToken) throws -> FlowID? {
+    func deliver(_ entry: ReadyEntry, _ slot: UInt32, _ token: LeaseToken) throws -> FlowID? {
         var writer = WireWriter()
         return try read {
-            try reads.appendDelivery(of: job, slot: slot, token: token, queueIndex: 0, into: &writer, $0)?.flow
+            try reads.appendDelivery(of: entry, slot: slot, token: token, queueIndex: 0, into: &writer, $0)?.flow
         }
     }
 
@@ -337,7 +337,7 @@ final class EngineHarness {
         if let free = freeSlots.popLast() { slot = free } else { slotCount += 1 }
         tokenCounter += 1
         let token = LeaseToken(epoch: open.engine.epoch, counter: tokenCounter)
-        let flow = try #require(try open.deliver(entry.job, slot, token))
+        let flow = try #require(try open.deliver(entry, slot, token))
         let lease = TestLease(
             job: entry.job,
             queue: entry.queue,

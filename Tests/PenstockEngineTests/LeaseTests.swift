@@ -259,4 +259,30 @@ import Testing
         try engine.commit()
         #expect(try engine.resume(quiet).applied == nil && engine.resume(alive).applied == 0)
     }
+
+    @Test func `outcomes too many for one frame are told in several bodies, in order`() throws {
+        engine.checks = false
+        try engine.add(job("x", id: "x"))
+        // Refusals with long words: some 200 bytes each.
+        let last = (0..<12_000).map { _ in
+            engine.stageAdd([.single(job(String(repeating: "n", count: 200), id: "x") { $0.rejectExisting = true })])
+        }.last!
+        try engine.commit()
+        #expect(engine.result.outcomes.count > 1)
+        #expect(engine.result.outcomes.allSatisfy { $0.runs.count < 2 << 20 })
+        #expect(engine.session.code(last) == .customIDExists)
+        let told = try engine.resume(engine.session)
+        #expect(told.applied == last && told.bodies == engine.session.unconfirmed.map(\.bytes))
+        try engine.check()
+    }
+
+    @Test func `a queue is made before anybody adds to it`() throws {
+        let body = engine.batch.keep(Array("new".utf8).rawSpan)
+        for _ in 0..<2 { engine.stage(.makeQueue, engine.session) { $0.body = body } }
+        try engine.commit()
+        #expect(engine.result.newQueues.count == 1)
+        #expect(try engine.queue("new").total == 0)
+        let id = try engine.add(job("a", queue: "new"))
+        #expect(try engine.ready("new").map(\.job) == [id])
+    }
 }

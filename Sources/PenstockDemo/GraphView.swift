@@ -35,7 +35,7 @@ enum GraphView {
     }
 
     private static func row(_ columns: String...) -> String {
-        let widths = [16, 10, 11, 10, 32]
+        let widths = [16, 10, 11, 10, 42]
         return columns.enumerated().map { index, text in
             index < widths.count ? text.padding(toLength: widths[index], withPad: " ", startingAt: 0) : text
         }.joined(separator: " ")

@@ -146,6 +146,7 @@ extension Engine {
 
         scratch.removeAll()
         record.encode(into: &scratch)
+        record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: node.job.rawValue, in: tables.jobs, options: .append)
         scratch.removeAll()
         PayloadRow.encode(node.fields, flags: record.flags, from: body, into: &scratch)

@@ -26,12 +26,12 @@ extension Engine {
     ) throws(LMDBError) {
         scratch.removeAll()
         record.encode(into: &scratch)
-        if record.hasInlineOutcome, record.outcomeBytes > 0 {
-            if let old = try transaction.get(job.rawValue, in: tables.jobs) {
-                let count = Int(record.outcomeBytes)
-                scratch.raw(old.extracting(old.byteCount - count..<old.byteCount))
-            }
+        if record.inlineBytes > 0, let old = try transaction.get(job.rawValue, in: tables.jobs) {
+            // The dependency block may be new: the outcome stood where the old record ends.
+            let start = try decode { () throws(WireError) in try JobRecord(old).fixedBytes }
+            scratch.raw(old.extracting(start..<start + record.inlineBytes))
         }
+        record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: job.rawValue, in: tables.jobs)
     }
 
@@ -55,6 +55,7 @@ extension Engine {
         } else if kind != .none {
             try transaction.put(outcome, for: job.rawValue, in: tables.results)
         }
+        record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: job.rawValue, in: tables.jobs)
     }
 

@@ -13,11 +13,14 @@ import PenstockWire
 ///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
 ///     12 u32 priority                  46 u8  content type        96 u32 bytes of the outcome
 ///     16 u64 place (0: none drawn)     47 u8  0                  100 dependency block, where flagged
-///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline
-///     32 u16 attempts
+///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline,
+///     32 u16 attempts                                                and zeros up to ``outcomeRoom`` bytes
 struct JobRecord: Sendable {
     /// Results and failures of up to this many bytes stay in the record.
     static let inlineOutcomeBytesMax = 64
+    /// Bytes kept free for it from the add on: pages are filled to their end by the adds, and every one of them
+    /// would split when its jobs complete with a small result.
+    static let outcomeRoom = 28
     static let version: UInt8 = 1
 
     struct Flags: OptionSet {
@@ -78,6 +81,8 @@ struct JobRecord: Sendable {
 
     var turn: Turn { Turn(priority: priority, place: place) }
     var hasInlineOutcome: Bool { outcome != .none && Int(outcomeBytes) <= JobRecord.inlineOutcomeBytesMax }
+    /// Bytes of the outcome that stand in the row, behind ``fixedBytes``.
+    var inlineBytes: Int { hasInlineOutcome ? Int(outcomeBytes) : 0 }
     var fixedBytes: Int { 100 + (flags.contains(.hasDependencies) ? DependencyBlock.byteCount : 0) }
 
     init() {}
@@ -104,6 +109,19 @@ struct JobRecord: Sendable {
         writer.u64(UInt64(firstDependentPosition) | UInt64(dependents) << 32)
         writer.u32(outcomeBytes)
         if flags.contains(.hasDependencies) { dependencies.encode(into: &writer) }
+    }
+
+    /// Call it behind the record and its inline outcome: fills the room that is left.
+    func encodeRoom(into writer: inout WireWriter) {
+        var left = JobRecord.outcomeRoom - inlineBytes
+        while left >= 8 {
+            writer.u64(0)
+            left -= 8
+        }
+        while left > 0 {
+            writer.u8(0)
+            left -= 1
+        }
     }
 
     init(_ bytes: RawSpan) throws(WireError) {

@@ -117,7 +117,7 @@ struct InvariantChecker {
             expect(UInt32(job.attemptsMade) <= job.attemptsStarted, "job \(id) made more attempts than it started")
             expect((job.state == .failed) <= (job.cause != .none), "job \(id) failed without a cause")
             expect((job.state == .completed) <= (job.cause == .none), "job \(id) completed with a cause")
-            let inline = job.hasInlineOutcome ? Int(job.outcomeBytes) : 0
+            let inline = max(job.inlineBytes, JobRecord.outcomeRoom)
             expect(dump.inlineBytes[id] == inline, "job \(id): \(dump.inlineBytes[id]!) inline bytes, not \(inline)")
             let isLarge = job.outcome != .none && !job.hasInlineOutcome
             expect(

@@ -192,6 +192,21 @@ import Testing
         #expect(try engine.state(id) == .waiting)
     }
 
+    @Test func `a retry that is given a dependency does not wait for its first delay at the release`() throws {
+        let id = try engine.add(
+            job("a", id: "a") {
+                $0.delay = 5_000
+                $0.attempts = 2
+            }
+        )
+        engine.advance(5_000)
+        try engine.promote()
+        try engine.fail(id)
+        let added = try engine.add(.flow([job("new"), job("a", after: [.node("new")], id: "a")]))
+        try engine.complete(added["new"])
+        #expect(try engine.state(id) == .waiting)
+    }
+
     @Test func `results stay inline up to 64 bytes, larger ones have a row, and an empty one is a result`() throws {
         for count in [0, 1, 64, 65, 5_000, 1 << 20] {
             let id = try engine.add(job("a") { $0.attempts = 3 })

@@ -64,6 +64,17 @@ import Testing
         #expect(bytes { read.encode(into: &$0) } == golden)
     }
 
+    @Test func `a row has room for a small outcome from the start, and grows only for a larger one`() throws {
+        let engine = try EngineHarness()
+        for (count, room) in [(0, 28), (28, 28), (29, 29), (64, 64), (65, 28)] {
+            let id = try engine.add(job("a"))
+            #expect(try engine.dump().inlineBytes[id] == 28)
+            try engine.complete(id, .binary, [UInt8](repeating: 1, count: count))
+            #expect(try engine.dump().inlineBytes[id] == room)
+            #expect(try engine.view(id).outcome == .result(.binary, [UInt8](repeating: 1, count: count)))
+        }
+    }
+
     @Test func `an edge has the layout of its version`() throws {
         var edge = EdgeRecord(dependency: JobID(0x0102), policy: .wait, kind: .unprocessed)
         edge.isHeld = true

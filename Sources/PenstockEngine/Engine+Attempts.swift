@@ -143,7 +143,9 @@ extension Engine {
             token: command.token,
             session: command.session,
             startedAt: command.startedAt,
-            duration: command.duration, slot: command.slot)
+            duration: command.duration,
+            slot: command.slot
+        )
         scratch.removeAll()
         lease.encode(into: &scratch)
         try transaction.put(scratch.span, for: command.job.rawValue, in: tables.leases)

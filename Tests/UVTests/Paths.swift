@@ -18,3 +18,20 @@ func mode(of path: String) -> UInt32? {
 func openFileCount() -> Int {
     (0..<4096).count { fcntl($0, F_GETFD) != -1 }
 }
+
+/// The open sockets of the process with an IPv4 port on either end: those of one test, whatever others do meanwhile.
+func openSocketCount(port: Int) -> Int {
+    (0..<Int32(4096)).count { file in
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        for name in [getsockname, getpeername] {
+            let status = unsafe withUnsafeMutablePointer(to: &address) {
+                unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe name(file, $0, &length) }
+            }
+            if status == 0, address.sin_family == sa_family_t(AF_INET), Int(address.sin_port.bigEndian) == port {
+                return true
+            }
+        }
+        return false
+    }
+}

@@ -147,61 +147,57 @@ extension UVSuite {
             #expect(peer == nil)
         }
 
-        @Test func `a thousand connections leave no file descriptor behind`() async {
-            // In a process of its own: other tests open files at the same time.
-            await #expect(processExitsWith: .success) {
-                // The first loop opens what all loops of a process share.
-                try withLoop { $0.run() }
-                let before = openFileCount()
-                try withLoop { loop in
-                    let peer = Peer()
-                    var accepted = 0
-                    var connected = 0
-                    let listener = try Listener.tcp(host: "127.0.0.1", port: 0, on: loop) { stream in
-                        accepted += 1
-                        stream.delegate = peer
-                        stream.startReading()
-                    }
-                    listener.onError = { error in Issue.record(error) }
-                    let port = listener.localPort
-                    func connect() {
-                        let completion = { (result: Result<Stream, UVError>) -> Void in
-                            guard case .success(let stream) = result else {
-                                Issue.record("not connected")
-                                return
-                            }
-                            connected += 1
-                            stream.send([1, 2, 3])
-                            stream.closeAfterFlush()
-                        }
-                        do {
-                            try Stream.connectTCP(
-                                host: "127.0.0.1",
-                                port: port,
-                                on: loop,
-                                delegate: peer,
-                                completion: completion
-                            )
-                        } catch { Issue.record(error) }
-                    }
-                    // Twenty at a time, a new one for each two ends that are gone.
-                    var started = 20
-                    peer.onClose = {
-                        if peer.ends.count == 2_000 { return listener.close() }
-                        guard peer.ends.count.isMultiple(of: 2), started < 1_000 else { return }
-                        started += 1
-                        connect()
-                    }
-                    for _ in 0..<20 { connect() }
-                    loop.run()
-                    peer.onClose = nil
-                    #expect(accepted == 1_000)
-                    #expect(connected == 1_000)
-                    #expect(peer.ends.count == 2_000)
-                    #expect(peer.received.count == 3_000)
+        @Test func `a thousand connections leave no file descriptor behind`() throws {
+            var listenerPort = 0
+            try withLoop { loop in
+                let peer = Peer()
+                var accepted = 0
+                var connected = 0
+                let listener = try Listener.tcp(host: "127.0.0.1", port: 0, on: loop) { stream in
+                    accepted += 1
+                    stream.delegate = peer
+                    stream.startReading()
                 }
-                #expect(openFileCount() == before)
+                listener.onError = { error in Issue.record(error) }
+                let port = listener.localPort
+                listenerPort = port
+                func connect() {
+                    let completion = { (result: Result<Stream, UVError>) -> Void in
+                        guard case .success(let stream) = result else {
+                            Issue.record("not connected")
+                            return
+                        }
+                        connected += 1
+                        stream.send([1, 2, 3])
+                        stream.closeAfterFlush()
+                    }
+                    do {
+                        try Stream.connectTCP(
+                            host: "127.0.0.1",
+                            port: port,
+                            on: loop,
+                            delegate: peer,
+                            completion: completion
+                        )
+                    } catch { Issue.record(error) }
+                }
+                // Twenty at a time, a new one for each two ends that are gone.
+                var started = 20
+                peer.onClose = {
+                    if peer.ends.count == 2_000 { return listener.close() }
+                    guard peer.ends.count.isMultiple(of: 2), started < 1_000 else { return }
+                    started += 1
+                    connect()
+                }
+                for _ in 0..<20 { connect() }
+                loop.run()
+                peer.onClose = nil
+                #expect(accepted == 1_000)
+                #expect(connected == 1_000)
+                #expect(peer.ends.count == 2_000)
+                #expect(peer.received.count == 3_000)
             }
+            #expect(openSocketCount(port: listenerPort) == 0)
         }
     }
 }

@@ -28,6 +28,8 @@ package final class Server {
     var dispatcher: Dispatcher
     var sessions = SessionTable()
     var waits = Waits()
+    /// Where the leases of an earlier run are now: their workers know the places that they had then.
+    var restoredLeases: [LeaseToken: UInt32] = [:]
     /// Connections by slot.
     var connections: [Connection?] = []
     var vacantConnections: [UInt32] = []

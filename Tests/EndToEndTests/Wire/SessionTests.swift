@@ -189,6 +189,29 @@ import Testing
         }
     }
 
+    @Test func `leases that a restart has kept end as they would have, whatever their place is now`() async throws {
+        try await withWireServer { server in
+            let first = try server.openClient()
+            try first.add(10, queue: "q")
+            try first.subscribe(["q"], jobs: 10)
+            var deliveries = try first.deliveries(10)
+            // The place of the first one is vacant, and so the others move up.
+            #expect(try first.complete(deliveries.removeFirst()) == .ok)
+            try server.restart()
+            let second = try server.wireClient()
+            let tokens = deliveries.map(\.token)
+            #expect(try second.resume(first, confirmed: 2, holding: tokens).held.fenced.isEmpty)
+            let thief = try server.openClient()
+            for delivery in deliveries.reversed() {
+                #expect(try thief.complete(delivery) == .fenced)
+                #expect(try second.complete(delivery) == .ok)
+                #expect(try second.complete(delivery) == .fenced)
+            }
+            #expect(try second.counts("q")[.completed] == 10)
+            #expect(try second.roundTrip().leases == 0)
+        }
+    }
+
     @Test func `a lease of an earlier run that nobody comes back for runs out`() async throws {
         try await withWireServer { server in
             let first = try server.openClient()

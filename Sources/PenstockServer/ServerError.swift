@@ -29,3 +29,32 @@ package enum ServerError: Error, CustomStringConvertible {
         }
     }
 }
+
+extension ServerError {
+    /// The status that `penstockd` exits with: stable, one for each thing that an operator would do about it.
+    ///
+    /// The numbers are those of sysexits.h.
+    package var exitStatus: Int32 {
+        switch self {
+        case .data(.notWritable), .data(.worldWritable): ServerError.notPermitted
+        case .data(.inUse): ServerError.temporary
+        case .data(.damaged), .engine(.newerFormat), .engine(.damaged): ServerError.dataError
+        case .data(.networkFilesystem), .insecureAddress, .noAddress: ServerError.badConfiguration
+        case .listen: ServerError.unavailable
+        case .data(.lmdb), .data(.system), .engine(.lmdb), .engine(.full), .reader, .system: ServerError.systemError
+        }
+    }
+
+    /// The data directory can't be written, or everybody could: give it to the user that runs the server.
+    package static let notPermitted: Int32 = 77
+    /// Another server has the data directory: stop that one, or choose another directory.
+    package static let temporary: Int32 = 75
+    /// The database is damaged, or of a newer format.
+    package static let dataError: Int32 = 65
+    /// The options do not go together, or ask for what is not allowed.
+    package static let badConfiguration: Int32 = 78
+    /// The address can't be listened on.
+    package static let unavailable: Int32 = 69
+    /// The system or the disk refused.
+    package static let systemError: Int32 = 71
+}

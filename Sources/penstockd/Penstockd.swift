@@ -9,6 +9,12 @@ struct Penstockd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "penstockd",
         abstract: "A job-flow server: keeps graphs of jobs, and hands them to workers.",
+        discussion: """
+            SIGTERM and SIGINT stop it cleanly; a second one at once. It exits with 0 after a clean stop, 64 for bad \
+            options, 65 where the database is damaged or of a newer format, 69 where it can't listen, 71 where the \
+            system refuses, 74 where a commit failed, 75 where another server has the directory, 77 where it may not \
+            write there, and 78 for options that are not allowed.
+            """,
         version: ServerConfiguration.version
     )
 
@@ -71,12 +77,12 @@ struct Penstockd: ParsableCommand {
         configuration.isDurable = durability == .fsync
         configuration.quotaBytes = quotaBytes
         let server: Server
-        do {
+        do throws(ServerError) {
             server = try Server(configuration, clock: ServerClock(), logger: logger)
             try server.stopOnSignals()
         } catch {
             logger.critical("the server can't start", metadata: ["reason": "\(error)"])
-            throw ExitCode(Penstockd.cannotStart)
+            throw ExitCode(error.exitStatus)
         }
         if let portFile, let port = server.port {
             try Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: portFile), options: .atomic)
@@ -96,7 +102,6 @@ struct Penstockd: ParsableCommand {
         logger.info("stopped")
     }
 
-    /// What sysexits.h calls EX_IOERR and EX_CANTCREAT.
+    /// What sysexits.h calls EX_IOERR: a commit failed, and what became of it is found out at the next start.
     private static let inputOutputError: Int32 = 74
-    private static let cannotStart: Int32 = 73
 }

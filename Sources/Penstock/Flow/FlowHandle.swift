@@ -49,6 +49,14 @@ public struct FlowHandle: Sendable {
 }
 
 extension FlowHandle {
+    /// Waits until the flow's last job, its ``root``, is finished, and returns that job's result.
+    ///
+    /// - Throws: ``JobFailedError`` if the job failed or was cancelled, and ``PenstockError`` as
+    ///   ``wait(timeout:)`` does, or where the result is no `Value`.
+    public func result<Value: Decodable>(as type: Value.Type, timeout: Duration? = nil) async throws -> Value {
+        try await root.result(as: type, timeout: timeout)
+    }
+
     /// The flow's counts and its status.
     public func status() async throws(PenstockError) -> FlowSummary { try await client.flow(id) }
 

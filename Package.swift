@@ -27,6 +27,7 @@ let package = Package(
         .library(name: "Penstock", targets: ["Penstock"]),
         .library(name: "PenstockTesting", targets: ["PenstockTesting"]),
         .executable(name: "penstockd", targets: ["penstockd"]),
+        .executable(name: "penstock-bench", targets: ["PenstockBench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -82,10 +83,26 @@ let package = Package(
             path: "bench/BenchSupport",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "PenstockBench",
+            dependencies: ["BenchSupport", "Penstock", "PenstockWire", "UV", argumentParser],
+            path: "bench/PenstockBench",
+            swiftSettings: settings
+        ),
 
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockEngineTests",
+            dependencies: ["PenstockEngine", "PenstockWire", "LMDB"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "BenchSupportTests",
+            dependencies: ["BenchSupport", "PenstockBench", "PenstockWire", argumentParser],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PenstockServerTests",
             dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
@@ -93,7 +110,11 @@ let package = Package(
         ),
         .testTarget(
             name: "PenstockTests",
-            dependencies: ["Penstock", "PenstockWire", serviceLifecycle, logging] + nio,
+            dependencies: [
+                "Penstock", "PenstockWire", serviceLifecycle, logging,
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ] + nio,
             swiftSettings: settings
         ),
         .testTarget(
@@ -103,6 +124,5 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "BenchSupportTests", dependencies: ["BenchSupport"], swiftSettings: settings),
     ]
 )

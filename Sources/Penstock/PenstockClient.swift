@@ -88,6 +88,7 @@ public final class PenstockClient: Service {
     public func shutDown() { stop.fire() }
 
     /// Runs a client for the time of `body`, and shuts it down in good order after it.
+    @discardableResult
     public static func withClient<Result: Sendable>(
         _ address: ServerAddress,
         configuration: Configuration = Configuration(),

@@ -66,6 +66,28 @@ struct AddPlan {
         lastDependent.removeAll(keepingCapacity: true)
         hasHungEdges = false
     }
+
+    /// Writes the body of ``AddOutcome``, without making that value, which would allocate for each add.
+    func encodeOutcome(firstFlow: UInt64, into writer: inout WireWriter) {
+        var flow = firstFlow
+        writer.u16(UInt16(items.count))
+        for item in items.indices {
+            let shape = items[item]
+            let range = shape.firstNode..<shape.firstNode + shape.nodes
+            let isNewFlow = shape.isFlow && shape.newNodes > 0
+            writer.flowID(isNewFlow ? FlowID(flow) : .none)
+            if isNewFlow { flow += 1 }
+            let first = range.first { !nodes[$0].isExisting }
+            writer.jobID(first.map { nodes[$0].job } ?? .none)
+            writer.u32(UInt32(shape.nodes))
+            writer.u32(UInt32(shape.nodes - shape.newNodes))
+            guard shape.newNodes < shape.nodes else { continue }
+            for node in range where nodes[node].isExisting {
+                writer.u32(UInt32(node - shape.firstNode))
+                writer.jobID(nodes[node].job)
+            }
+        }
+    }
 }
 
 /// Why a plan could not be made.

@@ -146,6 +146,7 @@ extension Engine {
 
         scratch.removeAll()
         record.encode(into: &scratch)
+        record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: node.job.rawValue, in: tables.jobs, options: .append)
         scratch.removeAll()
         PayloadRow.encode(node.fields, flags: record.flags, from: body, into: &scratch)
@@ -252,8 +253,25 @@ extension Engine {
             record.dependencies.counting += 1
             try rewrite(record, of: job, &transaction)
             plan.edges[place].hungPosition = position
+            try takeSink(edge.dependency, ofFlow: record.flow, &transaction)
             try writeEdge(edge, at: EdgeKey(job, position), &transaction)
         }
+    }
+
+    /// A job that is given a dependent in its own flow is no sink of it any more.
+    private mutating func takeSink(
+        _ dependency: JobID,
+        ofFlow flow: FlowID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard flow != .none, var record = try record(of: dependency, transaction), record.flow == flow,
+            record.flags.contains(.isSink)
+        else { return }
+        record.flags.remove(.isSink)
+        if record.state.isFinished && record.state != .completed, try open(flow, &transaction) {
+            openFlow!.record.failedSinks -= 1
+        }
+        try rewrite(record, of: dependency, &transaction)
     }
 
     /// Resolves the new edges whose dependency had finished before the add.
@@ -278,26 +296,9 @@ extension Engine {
 
     private mutating func answer(_ command: Command, at index: UInt32) {
         let start = outcomes.begin(command, at: index)
-        let plan = plan
-        var flow = meta.nextFlow - UInt64(plan.items.count { $0.isFlow && $0.newNodes > 0 })
-        var items: [AddOutcome.Item] = []
-        items.reserveCapacity(plan.items.count)
-        for item in plan.items {
-            let nodes = plan.nodes[item.firstNode..<item.firstNode + item.nodes]
-            var answer = AddOutcome.Item(flow: .none, first: .none, nodes: UInt32(item.nodes))
-            if item.isFlow && item.newNodes > 0 {
-                answer.flow = FlowID(flow)
-                flow += 1
-            }
-            answer.first = nodes.first { !$0.isExisting }?.job ?? .none
-            if item.newNodes < item.nodes {
-                for (offset, node) in nodes.enumerated() where node.isExisting {
-                    answer.existing.append(.init(node: UInt32(offset), job: node.job))
-                }
-            }
-            items.append(answer)
-        }
-        outcomes.withWriter(of: command) { AddOutcome(items: items).encode(into: &$0) }
+        let newFlows = plan.items.count { $0.isFlow && $0.newNodes > 0 }
+        let firstFlow = meta.nextFlow - UInt64(newFlows)
+        outcomes.write(plan, firstFlow: firstFlow, of: command)
         outcomes.end(command, start)
     }
 }

@@ -24,11 +24,8 @@ extension Engine {
         var decoder = try AddDecoder(body)
         for _ in 0..<decoder.queueCount {
             let range = try decoder.nextQueue()
-            let bytes = body.extracting(range)
-            try Names.checkQueue(bytes)
             plan.queueNames.append(range)
-            let name = try body.string(range, "queue name")
-            plan.queues.append(queueIDs[name] ?? QueueID(0))
+            plan.queues.append(try queueID(body.extracting(range)))
         }
         for item in 0..<(try decoder.itemCount()) {
             let (isFlow, name, nodes) = try decoder.nextItem()
@@ -46,6 +43,17 @@ extension Engine {
             }
         }
         try decoder.end()
+    }
+
+    /// The queue of the name; 0 where it has to be made.
+    private mutating func queueID(_ bytes: RawSpan) throws(WireError) -> QueueID {
+        // Neighbours in a batch often name the same one: neither checked nor hashed again.
+        if lastQueue.id != QueueID(0) && bytes.isEqual(to: lastQueue.name.rawSpan) { return lastQueue.id }
+        try Names.checkQueue(bytes)
+        let name = try bytes.string(ByteRange(offset: 0, count: bytes.byteCount), "queue name")
+        guard let id = queueIDs[name] else { return QueueID(0) }
+        lastQueue = (Array(name.utf8), id)
+        return id
     }
 
     /// Gives every node its id: the stored job's where its custom id is taken, else the next one.
@@ -235,7 +243,7 @@ extension Engine {
                 if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
                     plan.edges[kept] = edge
                     kept += 1
-                } else if try !isDependent(job, of: edge.dependency, transaction) {
+                } else if try !isDependent(job, of: edge.dependency, transaction), try !isRemoved(edge, transaction) {
                     plan.edges[kept] = edge
                     kept += 1
                 }
@@ -259,6 +267,17 @@ extension Engine {
         )
     }
 
+    /// True where the edge would be gone at once: it was, when the same add came first.
+    private mutating func isRemoved(
+        _ edge: AddPlan.Edge,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard let dependency = try record(of: edge.dependency, transaction), dependency.state.isFinished else {
+            return false
+        }
+        return dependency.state != .completed && (edge.policy ?? dependency.onFailure) == .remove
+    }
+
     /// True where the edge is stored already.
     mutating func isDependent(
         _ dependent: JobID,
@@ -273,7 +292,8 @@ extension Engine {
 
     /// Tells a new dependency of its dependent, so that its record is written once.
     private mutating func note(_ edge: AddPlan.Edge) {
-        guard edge.dependencyNode >= 0 else { return }
+        // A stored job is of another flow, whatever item names it.
+        guard edge.dependencyNode >= 0, !plan.nodes[edge.node].isExisting else { return }
         let target = edge.dependencyNode
         if plan.nodes[target].item == plan.nodes[edge.node].item { plan.nodes[target].hasDependentInItem = true }
     }
@@ -336,14 +356,18 @@ extension Engine {
     }
 
     private mutating func cycle(_ job: JobID, _ from: [JobID: JobID]) -> WireError {
-        var path = [job]
+        // From the end back to the beginning: what is too long to tell is left out in the middle.
+        var path = [job.description]
+        var last = job.description
         var step = from[job]
-        while let current = step, current != job, path.count < 32 {
-            path.append(current)
+        while let current = step, current != job {
+            last = current.description
+            if path.count < 32 { path.append(last) }
             step = from[current]
         }
-        path.append(job)
-        let text = path.reversed().map(\.description).joined(separator: " depends on ")
+        if path.last != last { path += path.count < 32 ? [last] : ["...", last] }
+        path.append(job.description)
+        let text = path.reversed().joined(separator: " depends on ")
         return WireError(.cycle, "The add would close a cycle: \(text).")
     }
 

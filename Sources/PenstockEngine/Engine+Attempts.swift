@@ -128,19 +128,23 @@ extension Engine {
     }
 
     /// Keeps a lease over a restart: the job leaves the ready index and is active.
-    mutating func writeLease(_ command: Command, _ transaction: inout WriteTransaction) throws(LMDBError) {
+    mutating func writeLease(
+        _ command: Command,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
         guard var record = try record(of: command.job, transaction), record.state == .waiting else { return }
         try leaveIndex(record, of: command.job, &transaction)
         endLease(&record, command)
-        var unused = BatchResult()
-        try move(&record, of: command.job, to: .active, &transaction, &unused)
+        try move(&record, of: command.job, to: .active, &transaction, &result)
         record.due = command.token.rawValue
         try rewrite(record, of: command.job, &transaction)
         let lease = LeaseRecord(
             token: command.token,
             session: command.session,
             startedAt: command.startedAt,
-            duration: command.duration
+            duration: command.duration,
+            slot: command.slot
         )
         scratch.removeAll()
         lease.encode(into: &scratch)

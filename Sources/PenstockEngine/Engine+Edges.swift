@@ -60,30 +60,34 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard var edge = try edge(key, transaction), edge.kind == .unprocessed,
+        // A held one was here before: an add may come to the same edge in two ways.
+        guard var edge = try edge(key, transaction), edge.kind == .unprocessed, !edge.isHeld,
             var record = try record(of: key.dependent, transaction)
         else { return }
         let isDetached = key.position < record.dependencies.detachedBelow
         let counts = !isDetached && !record.state.isFinished
         if isCompleted {
             edge.kind = .processed
-            resolve(&record, isDetached, \.processed)
+            record.dependencies.processed += 1
+            resolve(&record, isDetached)
             try put(edge, at: key, &transaction)
         } else {
             let stays = try refuse(&edge, key, &record, isDetached, &transaction)
-            if stays { return }
+            if stays { return try rewrite(record, of: key.dependent, &transaction) }
         }
         guard counts, record.state == .waitingChildren else {
             return try rewrite(record, of: key.dependent, &transaction)
         }
         if edge.kind == .failed {
             record.cause = .dependency
+            try forgetHeld(&record, &transaction)
             let text = failureText("Its dependency \(edge.dependency) failed.")
             return try failForGood(&record, of: key.dependent, text, &transaction, &result)
         }
         if edge.policy == .continue && !isCompleted {
             record.dependencies.detachedBelow = record.dependencies.positions
             record.dependencies.counting = 0
+            try forgetHeld(&record, &transaction)
         }
         if record.dependencies.counting == 0 {
             try release(&record, of: key.dependent, &transaction, &result)
@@ -93,7 +97,7 @@ extension Engine {
 
     /// Applies the policy of an edge whose dependency failed or was cancelled, to edge and counters.
     ///
-    /// - Returns: true where the edge stays unprocessed; everything is written then.
+    /// - Returns: true where the edge stays unprocessed, and the dependent in its state.
     private mutating func refuse(
         _ edge: inout EdgeRecord,
         _ key: EdgeKey,
@@ -104,13 +108,15 @@ extension Engine {
         switch edge.policy {
         case .failParent:
             edge.kind = .failed
-            resolve(&record, isDetached, \.failed)
-            if record.dependencies.failedDependency == .none {
+            record.dependencies.failed += 1
+            resolve(&record, isDetached)
+            if !isDetached && !record.state.isFinished {
                 record.dependencies.failedDependency = edge.dependency
             }
         case .ignore, .continue:
             edge.kind = .ignored
-            resolve(&record, isDetached, \.ignored)
+            record.dependencies.ignored += 1
+            resolve(&record, isDetached)
         case .remove:
             record.dependencies.unprocessed -= 1
             if !isDetached { record.dependencies.counting -= 1 }
@@ -120,10 +126,12 @@ extension Engine {
             if isDetached || record.state.isFinished {
                 // It holds nobody any more: what happened is recorded, and changes nothing.
                 edge.kind = .ignored
-                resolve(&record, isDetached, \.ignored)
+                record.dependencies.ignored += 1
+                resolve(&record, isDetached)
             } else {
                 edge.isHeld = true
                 try put(edge, at: key, &transaction)
+                record.dependencies.held += 1
                 if record.flow != .none, try open(record.flow, &transaction) { openFlow!.record.heldEdges += 1 }
                 return true
             }
@@ -132,14 +140,21 @@ extension Engine {
         return false
     }
 
-    private mutating func resolve(
-        _ record: inout JobRecord,
-        _ isDetached: Bool,
-        _ kind: WritableKeyPath<DependencyBlock, UInt32>
-    ) {
+    private mutating func resolve(_ record: inout JobRecord, _ isDetached: Bool) {
         record.dependencies.unprocessed -= 1
-        record.dependencies[keyPath: kind] += 1
         if !isDetached { record.dependencies.counting -= 1 }
+    }
+
+    /// The job leaves waiting-children, though `wait` holds edges of it: they hold nobody any more.
+    private mutating func forgetHeld(
+        _ record: inout JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard record.dependencies.held > 0 else { return }
+        if record.flow != .none, try open(record.flow, &transaction) {
+            openFlow!.record.heldEdges -= record.dependencies.held
+        }
+        record.dependencies.held = 0
     }
 
     /// Takes an edge away, from both sides.

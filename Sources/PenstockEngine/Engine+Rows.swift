@@ -26,12 +26,12 @@ extension Engine {
     ) throws(LMDBError) {
         scratch.removeAll()
         record.encode(into: &scratch)
-        if record.hasInlineOutcome, record.outcomeBytes > 0 {
-            if let old = try transaction.get(job.rawValue, in: tables.jobs) {
-                let count = Int(record.outcomeBytes)
-                scratch.raw(old.extracting(old.byteCount - count..<old.byteCount))
-            }
+        if record.inlineBytes > 0, let old = try transaction.get(job.rawValue, in: tables.jobs) {
+            // The dependency block may be new: the outcome stood where the old record ends.
+            let start = try decode { () throws(WireError) in try JobRecord(old).fixedBytes }
+            scratch.raw(old.extracting(start..<start + record.inlineBytes))
         }
+        record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: job.rawValue, in: tables.jobs)
     }
 
@@ -47,7 +47,7 @@ extension Engine {
             _ = try transaction.delete(job.rawValue, in: tables.results)
         }
         record.outcome = kind
-        record.outcomeBytes = UInt32(outcome.byteCount)
+        record.outcomeBytes = kind == .none ? 0 : UInt32(outcome.byteCount)
         scratch.removeAll()
         record.encode(into: &scratch)
         if record.hasInlineOutcome {
@@ -55,6 +55,7 @@ extension Engine {
         } else if kind != .none {
             try transaction.put(outcome, for: job.rawValue, in: tables.results)
         }
+        record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: job.rawValue, in: tables.jobs)
     }
 
@@ -93,6 +94,7 @@ extension Engine {
     mutating func loadQueues() throws(EngineError) {
         queues.removeAll()
         queueIDs.removeAll()
+        lastQueue = ([], QueueID(0))
         let environment = environment
         do throws(LMDBError) {
             let transaction = try environment.beginWrite()
@@ -165,5 +167,19 @@ func decode<Value>(_ body: () throws(WireError) -> Value) throws(LMDBError) -> V
         return try body()
     } catch {
         throw LMDBError(.corrupted, in: .get)
+    }
+}
+
+extension WireReader {
+    /// A byte of an enumeration in a row of our own.
+    ///
+    /// ``value(_:_:)`` of another module is not specialized: it looks up metadata for each byte.
+    @inline(__always)
+    mutating func stored<Value: RawRepresentable>(_ type: Value.Type) throws(WireError) -> Value
+    where Value.RawValue == UInt8 {
+        guard let value = Value(rawValue: try u8()) else {
+            throw WireError(.internalError, "A stored row holds a number that this server does not know.")
+        }
+        return value
     }
 }

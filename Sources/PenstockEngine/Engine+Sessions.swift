@@ -39,12 +39,15 @@ extension Engine {
         try put(record, of: command.session, &transaction)
     }
 
+    /// Looks at the sessions after those that the last command looked at; at the end it begins anew.
     mutating func expireSessions(_ transaction: inout WriteTransaction) throws(LMDBError) {
-        var after = SessionKey(SessionID(high: 0, low: 0))
         for _ in 0..<Engine.sessionsPerCommandMax {
-            guard let (key, record) = try nextSession(after, transaction) else { return }
+            guard let (key, record) = try nextSession(SessionKey(expiryCursor), transaction) else {
+                expiryCursor = SessionID(high: 0, low: 0)
+                return
+            }
             if record.lastSeen + Engine.sessionMilliseconds < meta.elapsed { try forget(key.session, &transaction) }
-            after = key
+            expiryCursor = key.session
         }
     }
 

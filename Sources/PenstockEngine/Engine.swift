@@ -21,6 +21,8 @@ package struct Engine: ~Copyable {
     /// By id, from 1 on: `queues[id - 1]`.
     var queues: [QueueRecord] = []
     var queueIDs: [String: QueueID] = [:]
+    /// The queue that an add named last; id 0 for none.
+    var lastQueue: (name: [UInt8], id: QueueID) = ([], QueueID(0))
     /// Queues whose row is to be written at the end of the batch.
     var dirtyQueues: [QueueID] = []
     /// The live leases as of the hand-over of the batch: the job at each slot.
@@ -35,8 +37,10 @@ package struct Engine: ~Copyable {
     /// A record on its way to a table.
     var scratch = WireWriter(capacity: 256)
     var random = SplitMix64(seed: 0)
+    /// The last session that was looked at for its age.
+    var expiryCursor = SessionID(high: 0, low: 0)
 
-    /// Adds are refused for want of room; its owner looks at the disk now and then.
+    /// True: adds are refused as `full`, everything else is taken. The owner sets it between two batches.
     package var isOverQuota = false
 
     struct OpenFlow {
@@ -69,7 +73,9 @@ package struct Engine: ~Copyable {
         do throws(LMDBError) {
             var transaction = try environment.beginWrite()
             var stored: MetaRecord?
-            if let bytes = try transaction.get(0, in: tables.meta) { stored = try? MetaRecord(bytes) }
+            if let bytes = try transaction.get(0, in: tables.meta) {
+                stored = try decode { () throws(WireError) in try MetaRecord(bytes) }
+            }
             if let stored { meta = stored }
             guard meta.format <= MetaRecord.format else {
                 throw LMDBError(.versionMismatch, in: .get)
@@ -83,6 +89,7 @@ package struct Engine: ~Copyable {
             try transaction.commit()
         } catch {
             if error.code == .versionMismatch { throw .newerFormat(found: meta.format, known: MetaRecord.format) }
+            if error.code == .corrupted { throw .damaged("the row of its counters can't be read") }
             throw .lmdb(error)
         }
         try loadQueues()
@@ -101,12 +108,14 @@ package struct Engine: ~Copyable {
         result.removeAll()
         outcomes.removeAll()
         let before = meta
+        let cursorBefore = expiryCursor
         random = SplitMix64(seed: batch.seed)
         do throws(EngineError) {
             try commit(batch, refusingAdds: refusingAdds, into: &result)
         } catch {
             // Nothing of the batch is in the database, so nothing may be in memory.
             meta = before
+            expiryCursor = cursorBefore
             openFlow = nil
             failures.removeAll()
             dirtyQueues.removeAll()
@@ -184,7 +193,7 @@ package struct Engine: ~Copyable {
         case .makeQueue:
             if let name = String(validating: batch.arena.span.extracting(command.body)) { _ = makeQueue(name, &result) }
         case .writeLease:
-            try writeLease(command, &transaction)
+            try writeLease(command, &transaction, &result)
         case .returnLease:
             try returnLease(command, isStall: false, &transaction, &result)
             result.freedSlots.append(command.slot)

@@ -13,11 +13,14 @@ import PenstockWire
 ///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
 ///     12 u32 priority                  46 u8  content type        96 u32 bytes of the outcome
 ///     16 u64 place (0: none drawn)     47 u8  0                  100 dependency block, where flagged
-///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline
-///     32 u16 attempts
+///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline,
+///     32 u16 attempts                                                and zeros up to ``outcomeRoom`` bytes
 struct JobRecord: Sendable {
     /// Results and failures of up to this many bytes stay in the record.
     static let inlineOutcomeBytesMax = 64
+    /// Bytes kept free for it from the add on: pages are filled to their end by the adds, and every one of them
+    /// would split when its jobs complete with a small result.
+    static let outcomeRoom = 28
     static let version: UInt8 = 1
 
     struct Flags: OptionSet {
@@ -78,70 +81,87 @@ struct JobRecord: Sendable {
 
     var turn: Turn { Turn(priority: priority, place: place) }
     var hasInlineOutcome: Bool { outcome != .none && Int(outcomeBytes) <= JobRecord.inlineOutcomeBytesMax }
+    /// Bytes of the outcome that stand in the row, behind ``fixedBytes``.
+    var inlineBytes: Int { hasInlineOutcome ? Int(outcomeBytes) : 0 }
     var fixedBytes: Int { 100 + (flags.contains(.hasDependencies) ? DependencyBlock.byteCount : 0) }
 
     init() {}
 
+    /// In whole words: each call of the codec has its price, and this is the hottest row.
     func encode(into writer: inout WireWriter) {
-        writer.u32(0)
-        writer.u8(JobRecord.version)
-        writer.u8(state.rawValue)
-        writer.u8(cause.rawValue)
-        writer.u8(flags.rawValue)
-        writer.u32(queue.rawValue)
-        writer.u32(priority)
+        writer.u64(
+            UInt64(JobRecord.version) << 32 | UInt64(state.rawValue) << 40 | UInt64(cause.rawValue) << 48
+                | UInt64(flags.rawValue) << 56
+        )
+        writer.u64(UInt64(queue.rawValue) | UInt64(priority) << 32)
         writer.u64(place)
-        writer.flowID(flow)
-        writer.u16(attempts)
-        writer.u16(attemptsMade)
-        writer.u32(attemptsStarted)
-        writer.u16(stalledCount)
-        writer.u16(maxStalledCount)
-        writer.u8(onFailure.rawValue)
-        writer.u8(outcome.rawValue)
-        writer.u8(contentType.rawValue)
-        writer.u8(0)
+        writer.u64(flow.rawValue)
+        writer.u64(UInt64(attempts) | UInt64(attemptsMade) << 16 | UInt64(attemptsStarted) << 32)
+        writer.u64(
+            UInt64(stalledCount) | UInt64(maxStalledCount) << 16 | UInt64(onFailure.rawValue) << 32
+                | UInt64(outcome.rawValue) << 40 | UInt64(contentType.rawValue) << 48
+        )
         writer.u64(createdAt)
         writer.u64(startedAt)
         writer.u64(finishedAt)
         writer.u64(due)
-        writer.jobID(firstDependent)
-        writer.u32(firstDependentPosition)
-        writer.u32(dependents)
+        writer.u64(firstDependent.rawValue)
+        writer.u64(UInt64(firstDependentPosition) | UInt64(dependents) << 32)
         writer.u32(outcomeBytes)
         if flags.contains(.hasDependencies) { dependencies.encode(into: &writer) }
     }
 
+    /// Call it behind the record and its inline outcome: fills the room that is left.
+    func encodeRoom(into writer: inout WireWriter) {
+        var left = JobRecord.outcomeRoom - inlineBytes
+        while left >= 8 {
+            writer.u64(0)
+            left -= 8
+        }
+        while left > 0 {
+            writer.u8(0)
+            left -= 1
+        }
+    }
+
     init(_ bytes: RawSpan) throws(WireError) {
         var reader = WireReader(bytes)
-        _ = try reader.u32()
-        let version = try reader.u8()
+        let head = try reader.u64()
+        let version = UInt8(truncatingIfNeeded: head >> 32)
         guard version == JobRecord.version else {
             throw WireError(.internalError, "A job record of version \(version), which this server does not know.")
         }
-        state = try reader.value(JobState.self, "job state")
-        cause = try reader.value(FailureCause.self, "failure cause")
-        flags = Flags(rawValue: try reader.u8())
-        queue = QueueID(try reader.u32())
-        priority = try reader.u32()
+        let index = try reader.u64()
         place = try reader.u64()
-        flow = try reader.flowID()
-        attempts = try reader.u16()
-        attemptsMade = try reader.u16()
-        attemptsStarted = try reader.u32()
-        stalledCount = try reader.u16()
-        maxStalledCount = try reader.u16()
-        onFailure = try reader.value(FailurePolicy.self, "failure policy")
-        outcome = try reader.value(OutcomeKind.self, "kind of outcome")
-        contentType = ContentType(rawValue: try reader.u8())
-        _ = try reader.u8()
+        flow = FlowID(try reader.u64())
+        let counters = try reader.u64()
+        let rules = try reader.u64()
+        guard let state = JobState(rawValue: UInt8(truncatingIfNeeded: head >> 40)),
+            let cause = FailureCause(rawValue: UInt8(truncatingIfNeeded: head >> 48)),
+            let onFailure = FailurePolicy(rawValue: UInt8(truncatingIfNeeded: rules >> 32)),
+            let outcome = OutcomeKind(rawValue: UInt8(truncatingIfNeeded: rules >> 40))
+        else { throw WireError(.internalError, "A job record holds a number that this server does not know.") }
+        self.state = state
+        self.cause = cause
+        self.onFailure = onFailure
+        self.outcome = outcome
+        flags = Flags(rawValue: UInt8(truncatingIfNeeded: head >> 56))
+        queue = QueueID(UInt32(truncatingIfNeeded: index))
+        priority = UInt32(truncatingIfNeeded: index >> 32)
+        attempts = UInt16(truncatingIfNeeded: counters)
+        attemptsMade = UInt16(truncatingIfNeeded: counters >> 16)
+        attemptsStarted = UInt32(truncatingIfNeeded: counters >> 32)
+        stalledCount = UInt16(truncatingIfNeeded: rules)
+        maxStalledCount = UInt16(truncatingIfNeeded: rules >> 16)
+        contentType = ContentType(rawValue: UInt8(truncatingIfNeeded: rules >> 48))
         createdAt = try reader.u64()
         startedAt = try reader.u64()
         finishedAt = try reader.u64()
         due = try reader.u64()
-        firstDependent = try reader.jobID()
-        firstDependentPosition = try reader.u32()
-        dependents = try reader.u32()
+        firstDependent = JobID(try reader.u64())
+        let reverse = try reader.u64()
+        firstDependentPosition = UInt32(truncatingIfNeeded: reverse)
+        dependents = UInt32(truncatingIfNeeded: reverse >> 32)
         outcomeBytes = try reader.u32()
         if flags.contains(.hasDependencies) { dependencies = try DependencyBlock(from: &reader) }
     }
@@ -150,9 +170,9 @@ struct JobRecord: Sendable {
 /// The part of a job's record that only a job with dependencies has.
 ///
 ///     u32 counting | u32 unprocessed | u32 processed | u32 ignored | u32 failed
-///     u32 positions | u32 detachedBelow | u64 failedDependency
+///     u32 positions | u32 detachedBelow | u64 failedDependency | u32 held
 struct DependencyBlock: Sendable {
-    static let byteCount = 36
+    static let byteCount = 40
 
     /// Edges that count: unprocessed and not detached. The job is released when there are none.
     var counting: UInt32 = 0
@@ -166,29 +186,30 @@ struct DependencyBlock: Sendable {
     var detachedBelow: UInt32 = 0
     /// The first dependency whose failure failed this job.
     var failedDependency = JobID.none
+    /// Edges that count and that `wait` holds: its flow counts them, too, while it is in waiting-children.
+    var held: UInt32 = 0
 
     init() {}
 
     func encode(into writer: inout WireWriter) {
-        writer.u32(counting)
-        writer.u32(unprocessed)
-        writer.u32(processed)
-        writer.u32(ignored)
-        writer.u32(failed)
-        writer.u32(positions)
+        writer.u64(UInt64(counting) | UInt64(unprocessed) << 32)
+        writer.u64(UInt64(processed) | UInt64(ignored) << 32)
+        writer.u64(UInt64(failed) | UInt64(positions) << 32)
         writer.u32(detachedBelow)
-        writer.jobID(failedDependency)
+        writer.u64(failedDependency.rawValue)
+        writer.u32(held)
     }
 
     init(from reader: inout WireReader) throws(WireError) {
-        counting = try reader.u32()
-        unprocessed = try reader.u32()
-        processed = try reader.u32()
-        ignored = try reader.u32()
-        failed = try reader.u32()
-        positions = try reader.u32()
+        var pair = try reader.u64()
+        (counting, unprocessed) = (UInt32(truncatingIfNeeded: pair), UInt32(truncatingIfNeeded: pair >> 32))
+        pair = try reader.u64()
+        (processed, ignored) = (UInt32(truncatingIfNeeded: pair), UInt32(truncatingIfNeeded: pair >> 32))
+        pair = try reader.u64()
+        (failed, positions) = (UInt32(truncatingIfNeeded: pair), UInt32(truncatingIfNeeded: pair >> 32))
         detachedBelow = try reader.u32()
-        failedDependency = try reader.jobID()
+        failedDependency = JobID(try reader.u64())
+        held = try reader.u32()
     }
 
     var counts: DependencyCounts {

@@ -57,7 +57,7 @@ struct OutcomeGatherer {
         if error.code == .malformed { sessions[place].isMalformed = true }
     }
 
-    /// Begins an outcome with a body; the caller appends it with ``withWriter(of:_:)`` and then calls ``end(_:_:)``.
+    /// Begins an outcome with a body; the caller appends it and then calls ``end(_:_:)``.
     mutating func begin(_ command: Command, at index: UInt32, status: ErrorCode = .ok) -> Int {
         let place = place(of: command, mayBegin: true)
         closeRun(place)
@@ -71,8 +71,8 @@ struct OutcomeGatherer {
         return sessions[place].writer.count
     }
 
-    mutating func withWriter(of command: Command, _ body: (inout WireWriter) -> Void) {
-        body(&sessions[place(of: command)].writer)
+    mutating func write(_ plan: borrowing AddPlan, firstFlow: UInt64, of command: Command) {
+        plan.encodeOutcome(firstFlow: firstFlow, into: &sessions[place(of: command)].writer)
     }
 
     mutating func end(_ command: Command, _ start: Int) {
@@ -113,7 +113,9 @@ struct OutcomeGatherer {
         let slot = Int(command.sessionSlot)
         while indexes.count <= slot { indexes.append(-1) }
         let known = indexes[slot]
+        // The session too: its slot may be another's since it ended in this batch.
         if known >= 0 && known < count && sessions[known].slot == command.sessionSlot
+            && sessions[known].session == command.session
             && !(mayBegin && sessions[known].writer.count > OutcomeGatherer.bodyBytesMax)
         {
             return known

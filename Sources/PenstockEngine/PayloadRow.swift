@@ -29,7 +29,7 @@ struct PayloadRow: ~Escapable {
         name = try reader.range8()
         delay = flags.contains(.hasDelay) ? try reader.u64() : 0
         if flags.contains(.hasBackoff) {
-            let kind = try reader.value(BackoffKind.self, "kind of backoff")
+            let kind = try reader.stored(BackoffKind.self)
             let delay = try reader.u64()
             let maximum = try reader.u64()
             backoff = Backoff(kind: kind, delay: delay, maximum: maximum, jitter: try reader.u16())

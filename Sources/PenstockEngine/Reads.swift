@@ -213,7 +213,7 @@ package struct Reads {
         let bytes: [UInt8]
         if record.hasInlineOutcome {
             guard let row = try snapshot.get(job.rawValue, in: tables.jobs) else { return .none }
-            bytes = [UInt8](copying: row.extracting(row.byteCount - count..<row.byteCount))
+            bytes = [UInt8](copying: row.extracting(record.fixedBytes..<record.fixedBytes + count))
         } else {
             guard let row = try snapshot.get(job.rawValue, in: tables.results) else { return .none }
             bytes = [UInt8](copying: row)

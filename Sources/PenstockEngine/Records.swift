@@ -91,7 +91,7 @@ struct QueueRecord: Sendable {
 
 /// An edge from a dependent to one of its dependencies.
 ///
-///     u64 dependency | u8 policy | u8 kind | u16 0 | u32 checksum (0: none yet)
+///     u64 dependency | u8 policy | u8 kind | u8 held | u8 0 | u32 checksum (0: none yet)
 struct EdgeRecord: Sendable {
     static let byteCount = 16
 
@@ -109,20 +109,20 @@ struct EdgeRecord: Sendable {
     }
 
     func encode(into writer: inout WireWriter) {
-        writer.jobID(dependency)
-        writer.u8(policy.rawValue)
-        writer.u8(kind.rawValue)
-        writer.u8(isHeld ? 1 : 0)
-        writer.u8(0)
-        writer.u32(0)
+        writer.u64(dependency.rawValue)
+        writer.u64(UInt64(policy.rawValue) | UInt64(kind.rawValue) << 8 | (isHeld ? 1 << 16 : 0))
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
         var reader = WireReader(bytes)
-        dependency = try reader.jobID()
-        policy = try reader.value(FailurePolicy.self, "failure policy")
-        kind = try reader.value(DependencyKind.self, "kind of dependency")
-        isHeld = try reader.u8() != 0
+        dependency = JobID(try reader.u64())
+        let rest = try reader.u64()
+        guard let policy = FailurePolicy(rawValue: UInt8(truncatingIfNeeded: rest)),
+            let kind = DependencyKind(rawValue: UInt8(truncatingIfNeeded: rest >> 8))
+        else { throw WireError(.internalError, "An edge holds a number that this server does not know.") }
+        self.policy = policy
+        self.kind = kind
+        isHeld = rest >> 16 & 0xFF != 0
     }
 }
 
@@ -212,18 +212,21 @@ struct SessionRecord: Sendable {
 
 /// A lease that is kept over a restart.
 ///
-///     u32 checksum (0: none yet) | u64 token | u64 u64 session | u64 startedAt | u64 duration
+///     u32 checksum (0: none yet) | u64 token | u64 u64 session | u64 startedAt | u64 duration | u32 slot
 package struct LeaseRecord: Sendable {
     package var token: LeaseToken
     package var session: SessionID
     package var startedAt: UInt64
     package var duration: UInt64
+    /// Its place in the server's table, which its worker echoes: the lease keeps it.
+    package var slot: UInt32
 
-    init(token: LeaseToken, session: SessionID, startedAt: UInt64, duration: UInt64) {
+    init(token: LeaseToken, session: SessionID, startedAt: UInt64, duration: UInt64, slot: UInt32) {
         self.token = token
         self.session = session
         self.startedAt = startedAt
         self.duration = duration
+        self.slot = slot
     }
 
     func encode(into writer: inout WireWriter) {
@@ -232,6 +235,7 @@ package struct LeaseRecord: Sendable {
         writer.sessionID(session)
         writer.u64(startedAt)
         writer.u64(duration)
+        writer.u32(slot)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
@@ -241,5 +245,6 @@ package struct LeaseRecord: Sendable {
         session = try reader.sessionID()
         startedAt = try reader.u64()
         duration = try reader.u64()
+        slot = try reader.u32()
     }
 }

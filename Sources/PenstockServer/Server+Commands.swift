@@ -78,7 +78,7 @@ extension Server {
         try checkCompletions(reader, count)
         try session.accept(first: first, count: count, addBytes: 0)
         for index in 0..<count {
-            let place = try reader.u32()
+            let slot = try reader.u32()
             let token = try reader.token()
             let contentType = ContentType(rawValue: try reader.u8())
             let result = try reader.range32()
@@ -94,7 +94,7 @@ extension Server {
                 )
                 continue
             }
-            guard let (slot, lease) = finishLease(place, token, session) else {
+            guard let lease = dispatcher.finish(slot, token: token, sessionSlot: session.slot) else {
                 refuse(sequence, session, .fencedLease)
                 continue
             }
@@ -133,7 +133,7 @@ extension Server {
         try checkFailures(reader, count)
         try session.accept(first: first, count: count, addBytes: 0)
         for index in 0..<count {
-            let place = try reader.u32()
+            let slot = try reader.u32()
             let token = try reader.token()
             let flags = try reader.u8()
             let delay = try reader.u64()
@@ -144,7 +144,7 @@ extension Server {
                 refuse(sequence, session, error)
                 continue
             }
-            guard let (slot, lease) = finishLease(place, token, session) else {
+            guard let lease = dispatcher.finish(slot, token: token, sessionSlot: session.slot) else {
                 refuse(sequence, session, .fencedLease)
                 continue
             }

@@ -21,14 +21,6 @@ extension Server {
         for slot in slots { expire(slot) }
     }
 
-    /// Ends a lease by a worker's command; nil where the answer is *fenced*.
-    func finishLease(_ slot: UInt32, _ token: LeaseToken, _ session: Session) -> (slot: UInt32, lease: Lease)? {
-        let slot = restoredLeases.isEmpty ? slot : restoredLeases[token] ?? slot
-        guard let lease = dispatcher.finish(slot, token: token, sessionSlot: session.slot) else { return nil }
-        if !restoredLeases.isEmpty { restoredLeases[token] = nil }
-        return (slot, lease)
-    }
-
     func writeLease(_ slot: UInt32) {
         let lease = dispatcher.leases[slot]
         guard let session = sessions[lease.sessionSlot] else { return }
@@ -81,7 +73,8 @@ extension Server {
                     let applied = try sessionReads.applied(lease.session, snapshot) ?? 0
                     session = sessions.add(lease.session, isOpening: false, applied: applied, now: now)
                 }
-                restoredLeases[lease.token] = dispatcher.leases.restore(
+                guard lease.slot < LeaseTable.slotsMax else { throw LMDBError(.corrupted, in: .get) }
+                dispatcher.leases.restore(
                     job,
                     token: lease.token,
                     queue: place.queue,
@@ -90,7 +83,8 @@ extension Server {
                     sessionSlot: session.slot,
                     lockDuration: UInt32(clamping: lease.duration),
                     now: now,
-                    startedAt: lease.startedAt
+                    startedAt: lease.startedAt,
+                    at: lease.slot
                 )
             }
         } catch {

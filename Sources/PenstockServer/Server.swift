@@ -28,8 +28,6 @@ package final class Server {
     var dispatcher: Dispatcher
     var sessions = SessionTable()
     var waits = Waits()
-    /// Where the leases of an earlier run are now: their workers know the places that they had then.
-    var restoredLeases: [LeaseToken: UInt32] = [:]
     /// Connections by slot.
     var connections: [Connection?] = []
     var vacantConnections: [UInt32] = []
@@ -38,7 +36,7 @@ package final class Server {
     var touched: [Connection] = []
 
     /// Commands that were not handed over yet.
-    var staging = Batch()
+    var staging = Staging()
     /// Commands staged or handed over, and not durable yet.
     var commandsInFlight = 0
     var results: [BatchResult] = []
@@ -266,9 +264,8 @@ package final class Server {
     }
 
     private func handOver() {
-        dispatcher.leases.takeChanges(into: &staging.slotChanges)
-        guard !staging.isEmpty, !staging.commands.isEmpty else { return }
-        _ = exchange.offer(&staging)
+        dispatcher.leases.takeChanges(into: &staging.open.slotChanges)
+        staging.handOver(to: exchange)
     }
 
     func touch(_ connection: Connection) {
@@ -291,7 +288,7 @@ package final class Server {
 
     /// Stages a command for the next batch.
     func stage(_ command: Command) {
-        staging.commands.append(command)
+        staging.add(command)
         commandsInFlight += 1
     }
 

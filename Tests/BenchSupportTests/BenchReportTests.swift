@@ -47,6 +47,22 @@ struct BenchReportTests {
         #expect(String(decoding: try full.json(), as: UTF8.self) == expected)
     }
 
+    @Test func `each percentile is the median of the runs'`() {
+        let runs = [10_000, 30_000, 20_000].map { nanoseconds in
+            var histogram = Histogram()
+            histogram.record(UInt64(nanoseconds))
+            return BenchReport.Latency(histogram)
+        }
+        #expect(BenchReport.Latency(medianOf: runs) == runs[2])
+    }
+
+    @Test func `the table has a row for each figure that there is`() {
+        let rows = full.table.description.split(separator: "\n")
+        #expect(rows.contains { $0.hasPrefix("ratio to the LMDB floor") && $0.contains("0.500") })
+        #expect(rows.contains { $0.hasPrefix("latency p50, us") && $0.contains("28.5") })
+        #expect(!rows.contains { $0.hasPrefix("jobs through") })
+    }
+
     @Test func `figures that were not measured have no key`() throws {
         let report = BenchReport(
             benchmark: "add",

@@ -5,6 +5,10 @@ extension BenchReport {
         package var lmdbPerSecond: Double?
         /// The median round trip of the libuv echo, in microseconds.
         package var echoP50: Double?
+        /// Of `flow`: the completions of the LMDB floor.
+        package var throughPerSecond: Double?
+        /// The median of a synced LMDB commit with one add, in microseconds.
+        package var commitP50: Double?
 
         package init(lmdbPerSecond: Double? = nil, echoP50: Double? = nil) {
             self.lmdbPerSecond = lmdbPerSecond
@@ -14,6 +18,8 @@ extension BenchReport {
         private enum CodingKeys: String, CodingKey {
             case lmdbPerSecond = "lmdb_per_s"
             case echoP50 = "echo_p50_us"
+            case throughPerSecond = "through_per_s"
+            case commitP50 = "commit_p50_us"
         }
     }
 

@@ -15,6 +15,18 @@ extension BenchReport {
             max = Double(histogram.max) / 1000
         }
 
+        /// Each percentile's median over several runs, at least one: a run that was disturbed does not carry it.
+        package init(medianOf runs: [Latency]) {
+            func median(_ percentile: KeyPath<Latency, Double>) -> Double {
+                Statistics(runs: runs.map { $0[keyPath: percentile] }).median
+            }
+            p50 = median(\.p50)
+            p90 = median(\.p90)
+            p99 = median(\.p99)
+            p999 = median(\.p999)
+            max = median(\.max)
+        }
+
         private enum CodingKeys: String, CodingKey {
             case p50
             case p90

@@ -13,6 +13,10 @@ package struct BenchReport: Codable, Equatable, Sendable {
     package var jobs: Int
     package var ratePerSecond: Statistics?
     package var latency: Latency?
+    /// Of durable adds, one outstanding, where that is not the benchmark's own latency.
+    package var addLatency: Latency?
+    /// Of `flow`: the jobs completed through to the parents; the top-level figures are those of the adds.
+    package var through: Regime?
     package var floors: Floors?
     package var regimes: Regimes?
     package var ratios: Ratios?
@@ -24,6 +28,9 @@ package struct BenchReport: Codable, Equatable, Sendable {
     /// CPU time, user and system, in microseconds.
     package var clientCPUPerJob: Double?
     package var serverResidentBytes: Int?
+    /// The share of the machine, 0 to 1, that other processes took meanwhile: above a few hundredths the figures are doubtful.
+    package var othersCPUShare: Double?
+    package var versions: Versions?
 
     package init(
         benchmark: String,
@@ -50,6 +57,8 @@ package struct BenchReport: Codable, Equatable, Sendable {
         case jobs
         case ratePerSecond = "rate_per_s"
         case latency = "latency_us"
+        case addLatency = "add_latency_us"
+        case through
         case floors
         case regimes
         case ratios
@@ -58,6 +67,8 @@ package struct BenchReport: Codable, Equatable, Sendable {
         case serverCPUPerJob = "server_cpu_us_per_job"
         case clientCPUPerJob = "client_cpu_us_per_job"
         case serverResidentBytes = "server_rss_bytes"
+        case othersCPUShare = "others_cpu_share"
+        case versions
     }
 
     /// The object on one line, its keys in order.

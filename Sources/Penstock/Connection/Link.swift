@@ -65,7 +65,11 @@ final class Link: Sendable {
         _ command: (Waiter) -> SessionCommand
     ) async -> Result<[UInt8], PenstockError> {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { waiter in put(command(waiter)) }
+            await withCheckedContinuation { waiter in
+                put(command(waiter))
+                // A task that was cancelled before has put its cancellation in front of the request.
+                if Task.isCancelled { put(.cancel(request: request)) }
+            }
         } onCancel: {
             put(.cancel(request: request))
         }
@@ -73,7 +77,8 @@ final class Link: Sendable {
 
     private func newRequest() -> UInt32 {
         while true {
-            let (request, _) = nextRequest.wrappingAdd(1, ordering: .relaxed)
+            // The top bit is for the session's own requests.
+            let request = nextRequest.wrappingAdd(1, ordering: .relaxed).oldValue & 0x7FFF_FFFF
             if request != 0 { return request }
         }
     }

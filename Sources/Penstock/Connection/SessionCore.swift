@@ -170,7 +170,7 @@ final class SessionCore {
 
     /// All that was read has been looked at.
     func readComplete() {
-        machine.lastReceived = .now()
+        machine.heard(now: .now())
         perform()
     }
 
@@ -206,6 +206,9 @@ final class SessionCore {
         case .sessionLost:
             logger.warning("The server does not know the session any more; its jobs are given up")
             for worker in workers.values { worker.loseAll() }
+        case .overdue(let worker):
+            logger.warning("The connection has been lost for longer than a lease lasts; its jobs are given up")
+            workers[worker]?.loseAll()
         case .fenced(let tokens):
             for worker in workers.values { worker.revoke(tokens) }
         case .established(let resumed, let repeated):

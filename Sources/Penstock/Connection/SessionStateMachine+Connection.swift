@@ -40,9 +40,11 @@ extension SessionStateMachine {
         _ output: inout Output
     ) {
         guard phase == .greeting else { return }
+        heard(now: now)
         frameLimit = Int(welcome.framesInFlightMax)
         addWindow = Int(welcome.addWindowBytes)
         heartbeatInterval = .milliseconds(Int64(max(welcome.heartbeat, 1)))
+        for worker in subscriptions.keys { subscriptions[worker]?.isOverdue = false }
         guard isOpened else {
             isOpened = true
             becomeReady(repeating: nil, now: now, &output)
@@ -61,7 +63,7 @@ extension SessionStateMachine {
         }
         phase = .holding
         lastApplied = welcome.lastApplied
-        output.frames.append(ByteBuffer(Hold(tokens: tokens.sorted())))
+        output.frames.append(ByteBuffer(Hold(tokens: tokens.sorted()), correlation: ownCorrelation()))
     }
 
     /// HOLD is answered: the session goes on.
@@ -170,7 +172,7 @@ extension SessionStateMachine {
     mutating func sayGoodbyeWhenDone(_ output: inout Output) {
         guard isLeaving, !hasSaidGoodbye, phase == .ready, log.isEmpty else { return }
         hasSaidGoodbye = true
-        output.frames.append(ByteBuffer(Goodbye()))
+        output.frames.append(ByteBuffer(Goodbye(), correlation: ownCorrelation()))
     }
 
     mutating func farewell(_ output: inout Output) {

@@ -15,7 +15,7 @@ extension SessionStateMachine {
     mutating func subscribe(_ worker: WorkerID, _ output: inout Output) {
         guard let subscription = subscriptions[worker] else { return }
         subscriptions[worker]?.stream = nextStream
-        output.frames.append(ByteBuffer(subscription.message, correlation: nextStream, stream: nextStream))
+        output.frames.append(ByteBuffer(subscription.message, correlation: ownCorrelation(), stream: nextStream))
         nextStream += 1
     }
 
@@ -40,9 +40,19 @@ extension SessionStateMachine {
     }
 
     /// Gives leases back. Where no connection stands the next resume does it, because it does not list them.
-    func release(_ tokens: [LeaseToken], _ output: inout Output) {
+    mutating func release(_ tokens: [LeaseToken], _ output: inout Output) {
         guard !tokens.isEmpty, phase == .ready else { return }
-        output.frames.append(ByteBuffer(Release(tokens: tokens)))
+        output.frames.append(ByteBuffer(Release(tokens: tokens), correlation: ownCorrelation()))
+    }
+
+    /// A worker that has not heard of the server for the time of its leases has lost them, as far as it can know.
+    mutating func findOverdueLeases(now: NIODeadline, _ output: inout Output) {
+        guard isOpened, phase == .offline || phase == .greeting else { return }
+        for (worker, subscription) in subscriptions where !subscription.isOverdue {
+            guard now - lastHeard > .milliseconds(subscription.lease) else { continue }
+            subscriptions[worker]?.isOverdue = true
+            output.events.append(.overdue(worker))
+        }
     }
 
     func worker(of stream: UInt32) -> WorkerID? {

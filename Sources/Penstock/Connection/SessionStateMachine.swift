@@ -32,6 +32,8 @@ struct SessionStateMachine<Context> {
         case discarded(LeaseToken, PenstockError)
         /// The server knows this session no longer: whatever it held is lost.
         case sessionLost
+        /// The worker's leases have run out, as far as the client can know.
+        case overdue(WorkerID)
         /// Leases listed in HOLD that are dead.
         case fenced([LeaseToken])
         /// A connection stands: how many frames are sent again.
@@ -83,7 +85,12 @@ struct SessionStateMachine<Context> {
     /// Streams whose end has been asked for: deliveries may still be under way.
     var endingStreams: [UInt32: WorkerID] = [:]
     var lastSent = NIODeadline.uptimeNanoseconds(0)
+    /// The last sign of life on this connection, its beginning included.
     var lastReceived = NIODeadline.uptimeNanoseconds(0)
+    /// The last sign of life from the server at all.
+    var lastHeard = NIODeadline.uptimeNanoseconds(0)
+    /// Correlations of requests whose answers nobody waits for; those of the client have the top bit clear.
+    var nextOwnCorrelation: UInt32 = 0
     var isLeaving = false
     var hasSaidGoodbye = false
 
@@ -94,6 +101,11 @@ struct SessionStateMachine<Context> {
 
     /// Outcomes up to this number have arrived: the server may forget them.
     var confirmed: UInt64 { outcomes.through }
+
+    mutating func ownCorrelation() -> UInt32 {
+        nextOwnCorrelation = (nextOwnCorrelation + 1) & 0x7FFF_FFFF
+        return nextOwnCorrelation | 0x8000_0000
+    }
 
     // MARK: Requests
 
@@ -168,6 +180,11 @@ struct SessionStateMachine<Context> {
 
     mutating func applied(_ message: Applied, _ output: inout Output) {
         for outcome in message.outcomes {
+            guard outcome.sequence <= nextSequence, UInt64(outcome.count) <= nextSequence - outcome.sequence else {
+                let error = PenstockError(.malformed, "The server names an outcome of a command that was not sent.")
+                output.events.append(.close(error))
+                return
+            }
             var fresh: [Range<UInt64>] = []
             outcomes.insert(outcome.sequence, count: UInt64(outcome.count)) { fresh.append($0) }
             for range in fresh { settle(range, outcome, &output) }
@@ -214,6 +231,12 @@ struct SessionStateMachine<Context> {
 
     // MARK: Time
 
+    /// Something has arrived.
+    mutating func heard(now: NIODeadline) {
+        lastReceived = now
+        lastHeard = now
+    }
+
     /// Looks at the time: sends a heartbeat, finds a dead connection, and gives up what is overdue.
     mutating func tick(now: NIODeadline, _ output: inout Output) {
         for (id, read) in reads where read.deadline <= now {
@@ -223,6 +246,7 @@ struct SessionStateMachine<Context> {
         }
         let overdue = log.filter { $0.context != nil && $0.deadline <= now }
         for frame in overdue { cancel(frame.request, frame.isSent ? .addOverdue : .timedOut, &output) }
+        findOverdueLeases(now: now, &output)
         guard phase != .offline, phase != .ended else { return }
         if now - lastReceived >= heartbeatInterval * 2 {
             output.events.append(.close(PenstockError(.heartbeatMissed, "Nothing came from the server in time.")))

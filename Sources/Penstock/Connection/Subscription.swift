@@ -16,6 +16,8 @@ struct Subscription: Sendable {
     var stream: UInt32?
     /// Counts the connections, so that a credit meant for an earlier one is told apart.
     var generation = 0
+    /// True once the connection has been lost for longer than a lease lasts.
+    var isOverdue = false
     /// Credits that the worker can take now: it may still hold jobs of an earlier connection.
     var credits: Int
 
@@ -26,6 +28,9 @@ struct Subscription: Sendable {
         self.worker = worker
         credits = concurrency
     }
+
+    /// How long a lease lasts, in milliseconds.
+    var lease: Int64 { Int64(lockDuration == 0 ? Limits.lockDurationMillisecondsDefault : lockDuration) }
 
     var message: Subscribe {
         Subscribe(

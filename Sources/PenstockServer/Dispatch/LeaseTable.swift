@@ -109,7 +109,8 @@ struct LeaseTable: ~Copyable {
         return (slot, lease.token)
     }
 
-    /// Enters a lease that an earlier run of the server wrote. It keeps its token and has its full duration again.
+    /// Enters a lease that an earlier run of the server wrote. It keeps its token and its slot, which its worker goes
+    /// on to echo, and has its full duration again.
     ///
     /// - Parameter now: the monotonic clock's milliseconds; the deadline counts from there.
     mutating func restore(
@@ -121,10 +122,11 @@ struct LeaseTable: ~Copyable {
         sessionSlot: UInt32,
         lockDuration: UInt32,
         now: UInt64,
-        startedAt: UInt64
-    ) -> UInt32 {
+        startedAt: UInt64,
+        at slot: UInt32
+    ) {
         precondition(token != .none && token < LeaseToken(epoch: epoch, counter: 0), "a token of an earlier run")
-        let slot = vacantSlots.last ?? UInt32(leases.count)
+        makeVacant(slot)
         let isNew = index.insert(job, slot: slot)
         precondition(isNew, "a job has at most one lease")
         let lease = Lease(
@@ -143,9 +145,23 @@ struct LeaseTable: ~Copyable {
             isWriteRequested: true,
             isWritten: true
         )
-        place(lease, at: slot)
-        return slot
+        leases[Int(slot)] = lease
+        vacantSlots.removeAll { $0 == slot }
+        enter(lease, at: slot)
     }
+
+    /// Makes sure that there is such a slot, and that it is vacant.
+    private mutating func makeVacant(_ slot: UInt32) {
+        precondition(slot < Self.slotsMax, "a slot that was never given out")
+        while leases.count <= Int(slot) {
+            vacantSlots.append(UInt32(leases.count))
+            leases.append(.vacant)
+        }
+        precondition(leases[Int(slot)].isVacant, "a slot holds one lease")
+    }
+
+    /// Beyond any table that fits memory: what names such a slot is damaged.
+    static let slotsMax: UInt32 = 1 << 24
 
     @inline(__always)
     private mutating func place(_ lease: Lease, at slot: UInt32) {
@@ -155,6 +171,11 @@ struct LeaseTable: ~Copyable {
         } else {
             leases.append(lease)
         }
+        enter(lease, at: slot)
+    }
+
+    @inline(__always)
+    private mutating func enter(_ lease: Lease, at slot: UInt32) {
         liveCount &+= 1
         nextDeadline = min(nextDeadline, lease.grantedAt &+ UInt64(lease.lockDuration))
         changes.append(SlotChange(slot: slot, job: lease.job))

@@ -189,10 +189,11 @@ struct LeaseTableTests {
     }
 
     @Test
-    func `a restored lease keeps its token, has its full duration, and is not written again`() {
+    func `a restored lease keeps its token and slot, has its full duration, and is not written again`() {
         var table = LeaseTable(epoch: 5)
         let token = LeaseToken(epoch: 4, counter: 77)
-        let slot = table.restore(
+        let slot: UInt32 = 3
+        table.restore(
             JobID(9),
             token: token,
             queue: QueueID(2),
@@ -201,7 +202,8 @@ struct LeaseTableTests {
             sessionSlot: 8,
             lockDuration: 2000,
             now: 10_000,
-            startedAt: 55
+            startedAt: 55,
+            at: slot
         )
         #expect(table.find(slot, token: token, sessionSlot: 8)?.flow == FlowID(3))
         #expect(table.nextDeadline == 12_000)
@@ -210,6 +212,8 @@ struct LeaseTableTests {
         table.unwritten(grantedUpTo: .max, into: &slots)
         #expect(slots == [])
         #expect(changes(&table) == [[UInt64(slot), 9]])
+        #expect(Set([grant(1, in: &table).slot, grant(2, in: &table).slot, grant(4, in: &table).slot]) == [0, 1, 2])
+        table.checkInvariants()
     }
 
     @Test

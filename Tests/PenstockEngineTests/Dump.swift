@@ -1,0 +1,137 @@
+import LMDB
+import PenstockWire
+
+@testable import PenstockEngine
+
+/// Every table of a database, read into memory.
+struct Dump {
+    struct CustomID: Hashable {
+        var queue: QueueID
+        var id: [UInt8]
+    }
+
+    var meta: MetaRecord?
+    var queues: [QueueID: QueueRecord] = [:]
+    var jobs: [JobID: JobRecord] = [:]
+    var inlineBytes: [JobID: Int] = [:]
+    /// Name, delay and custom id of every payload row.
+    var payloads: [JobID: (name: [UInt8], delay: UInt64, hasBackoff: Bool, customID: [UInt8])] = [:]
+    var results: [JobID: Int] = [:]
+    var ready: [(key: ReadyKey, job: JobID)] = []
+    var delayed: [DelayedKey] = []
+    var finished: [FinishedKey] = []
+    var edges: [(key: EdgeKey, record: EdgeRecord)] = []
+    var dependents: [(key: DependentKey, position: UInt32)] = []
+    var flows: [FlowID: FlowRecord] = [:]
+    var flowNames: Set<FlowID> = []
+    var sessions: [SessionID: SessionRecord] = [:]
+    var outcomes: [OutcomeKey] = []
+    var customIDs: [CustomID: JobID] = [:]
+    var leases: [JobID: LeaseRecord] = [:]
+
+    init(_ environment: Environment, _ reader: SnapshotReader) throws {
+        let tables = Tables(environment)
+        let snapshot = try reader.begin()
+        try walk(tables.meta, snapshot) { key, value in
+            precondition(key == 0)
+            meta = try MetaRecord(value)
+        }
+        try walk(tables.queues, snapshot) { key, value in
+            let id = QueueID(UInt32(key))
+            queues[id] = try QueueRecord(id: id, value)
+        }
+        try walk(tables.jobs, snapshot) { key, value in
+            let record = try JobRecord(value)
+            jobs[JobID(key)] = record
+            inlineBytes[JobID(key)] = value.byteCount - record.fixedBytes
+        }
+        try walk(tables.payloads, snapshot) { key, value in
+            guard let record = jobs[JobID(key)] else { return payloads[JobID(key)] = ([], 0, false, []) }
+            let row = try PayloadRow(value, flags: record.flags)
+            payloads[JobID(key)] = (
+                value.array(row.name), row.delay, row.backoff != .none, value.array(row.customID)
+            )
+        }
+        try walk(tables.results, snapshot) { results[JobID($0)] = $1.byteCount }
+        try walk(tables.ready, snapshot) { key, value in
+            var reader = WireReader(value)
+            ready.append((key, try reader.jobID()))
+        }
+        try walk(tables.delayed, snapshot) { key, _ in delayed.append(key) }
+        try walk(tables.finished, snapshot) { key, _ in finished.append(key) }
+        try walk(tables.edges, snapshot) { key, value in edges.append((key, try EdgeRecord(value))) }
+        try walk(tables.dependents, snapshot) { key, value in
+            var reader = WireReader(value)
+            dependents.append((key, try reader.u32()))
+        }
+        try walk(tables.flows, snapshot) { flows[FlowID($0)] = try FlowRecord($1) }
+        try walk(tables.flowNames, snapshot) { key, _ in flowNames.insert(FlowID(key)) }
+        try walk(tables.sessions, snapshot) { sessions[$0.session] = try SessionRecord($1) }
+        try walk(tables.outcomes, snapshot) { key, _ in outcomes.append(key) }
+        try walk(tables.leases, snapshot) { leases[JobID($0)] = try LeaseRecord($1) }
+        var cursor = try snapshot.cursor(in: tables.customIDs)
+        var entry = try cursor.first()
+        while let found = entry {
+            var key = KeyReader(found.keyBytes)
+            let queue = QueueID(key.readUInt32()!)
+            var value = WireReader(found.value)
+            customIDs[CustomID(queue: queue, id: [UInt8](copying: key.readRest()))] = try value.jobID()
+            entry = try cursor.next()
+        }
+    }
+}
+
+private func walk<Key: DecodableTableKey, Snapshot: Transaction & ~Copyable & ~Escapable>(
+    _ table: Table<Key>,
+    _ snapshot: borrowing Snapshot,
+    _ body: (Key, RawSpan) throws -> Void
+) throws {
+    var cursor = try snapshot.cursor(in: table)
+    var entry = try cursor.first()
+    while let found = entry {
+        try body(found.key!, found.value)
+        entry = try cursor.next()
+    }
+}
+
+/// The bytes of every table, in order: two databases that hold the same have the same.
+func bytes(of environment: Environment, _ reader: SnapshotReader) throws -> [String: [[UInt8]]] {
+    var tables: [String: [[UInt8]]] = [:]
+    let snapshot = try reader.begin()
+    for name in Tables.names {
+        var rows: [[UInt8]] = []
+        var cursor = try snapshot.cursor(in: environment.table(name, keyedBy: BytesKey.self))
+        var entry = try cursor.first()
+        while let found = entry {
+            rows.append([UInt8](copying: found.keyBytes))
+            rows.append([UInt8](copying: found.value))
+            entry = try cursor.next()
+        }
+        tables[name] = rows
+    }
+    return tables
+}
+
+extension Dump {
+    /// Where the memory of the engine differs from what is stored.
+    func differences(from engine: borrowing Engine) -> [String] {
+        var problems: [String] = []
+        var stored = WireWriter()
+        meta?.encode(into: &stored)
+        var held = WireWriter()
+        engine.meta.encode(into: &held)
+        if stored.bytes != held.bytes { problems.append("the engine's counters differ from the stored ones") }
+        if engine.queues.count != queues.count { problems.append("the engine knows other queues than are stored") }
+        for queue in engine.queues {
+            if queue.isDirty { problems.append("queue \(queue.name) is dirty after its batch") }
+            if queues[queue.id]?.counts != queue.counts || queues[queue.id]?.name != queue.name {
+                problems.append("queue \(queue.name) differs from the stored one")
+            }
+            if engine.queueIDs[queue.name] != queue.id { problems.append("queue \(queue.name) has another id") }
+        }
+        if engine.openFlow != nil { problems.append("a flow was not written") }
+        if !engine.failures.isEmpty { problems.append("a failure was not passed on") }
+        if !engine.dirtyQueues.isEmpty { problems.append("a queue was not written") }
+        return problems
+    }
+}

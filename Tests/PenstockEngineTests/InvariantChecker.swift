@@ -1,0 +1,311 @@
+import PenstockWire
+
+@testable import PenstockEngine
+
+/// A dependency and its dependent.
+private struct Pair: Hashable {
+    var dependency: JobID
+    var dependent: JobID
+
+    init(_ dependency: JobID, _ dependent: JobID) {
+        self.dependency = dependency
+        self.dependent = dependent
+    }
+}
+
+/// What must be true of the tables after every batch, whatever the commands were.
+struct InvariantChecker {
+    let dump: Dump
+    private var found: [String] = []
+
+    init(_ dump: Dump) { self.dump = dump }
+
+    func problems() -> [String] {
+        var copy = self
+        copy.checkMeta()
+        copy.checkIndexes()
+        copy.checkJobs()
+        copy.checkEdges()
+        copy.checkDependents()
+        copy.checkCounts()
+        copy.checkCustomIDs()
+        copy.checkSessions()
+        return copy.found
+    }
+
+    private mutating func expect(_ holds: Bool, _ problem: @autoclosure () -> String) {
+        if !holds { found.append(problem()) }
+    }
+
+    private mutating func checkMeta() {
+        let dump = dump
+        guard let meta = dump.meta else { return found.append("there is no meta row") }
+        expect(dump.jobs.keys.allSatisfy { $0.rawValue < meta.nextJob && $0 != .none }, "a job above nextJob")
+        expect(dump.flows.keys.allSatisfy { $0.rawValue < meta.nextFlow && $0 != .none }, "a flow above nextFlow")
+        expect(
+            dump.queues.keys.map(\.rawValue).sorted() == Array(1..<UInt32(meta.nextQueue)),
+            "queue ids have gaps, or are above nextQueue"
+        )
+        expect(Set(dump.queues.values.map(\.name)).count == dump.queues.count, "two queues of one name")
+        var places = Set<UInt64>()
+        for (id, job) in dump.jobs where job.place != 0 {
+            expect(job.place > meta.falling && job.place < meta.rising, "job \(id) has a place that was not drawn")
+            expect(places.insert(job.place).inserted, "job \(id) shares its place")
+        }
+    }
+
+    // MARK: States and indexes
+
+    private mutating func checkIndexes() {
+        let dump = dump
+        for (key, id) in dump.ready {
+            let job = dump.jobs[id]
+            expect(
+                job?.state == .waiting && job?.queue == key.queue && job?.turn == key.turn,
+                "the ready entry of job \(id) is not its own"
+            )
+        }
+        for key in dump.delayed {
+            let job = dump.jobs[key.job]
+            expect(job?.state == .delayed && job?.due == key.due, "the delayed entry of job \(key.job) is not its own")
+        }
+        for key in dump.finished {
+            let job = dump.jobs[key.job]
+            expect(
+                job?.state.rawValue == key.state && job?.queue == key.queue && job?.finishedAt == key.time
+                    && job!.state.isFinished,
+                "the finished entry of job \(key.job) is not its own"
+            )
+        }
+        for (id, lease) in dump.leases {
+            let job = dump.jobs[id]
+            expect(job?.state == .active && job?.due == lease.token.rawValue, "the lease of job \(id) is not its own")
+            expect(job?.startedAt == lease.startedAt, "the lease of job \(id) began at another time")
+        }
+        for state in [JobState.waiting, .delayed, .active] {
+            let jobs = dump.jobs.values.count { $0.state == state }
+            let rows =
+                switch state {
+                case .waiting: dump.ready.count
+                case .delayed: dump.delayed.count
+                default: dump.leases.count
+                }
+            expect(jobs == rows, "\(jobs) jobs are \(state), and \(rows) stand in its index")
+        }
+        let ended = dump.jobs.values.count { $0.state.isFinished }
+        expect(ended == dump.finished.count, "\(ended) jobs have ended, and \(dump.finished.count) stand in the index")
+        expect(Set(dump.ready.map(\.job)).count == dump.ready.count, "a job stands twice in the ready index")
+    }
+
+    private mutating func checkJobs() {
+        let dump = dump
+        expect(dump.jobs.count == dump.payloads.count, "jobs and payloads are not the same in number")
+        for (id, job) in dump.jobs {
+            guard let payload = dump.payloads[id] else {
+                found.append("job \(id) has no payload")
+                continue
+            }
+            expect(!payload.name.isEmpty, "job \(id) has no name")
+            expect(job.flags.contains(.hasDelay) == (payload.delay > 0), "job \(id): the flag of its delay is wrong")
+            expect(job.flags.contains(.hasBackoff) == payload.hasBackoff, "job \(id): the flag of its backoff is wrong")
+            expect(dump.queues[job.queue] != nil, "job \(id) is in no queue")
+            expect(job.flow == .none || dump.flows[job.flow] != nil, "job \(id) is in a flow that is not there")
+            expect(job.state != .waiting || job.place != 0, "job \(id) waits without a place")
+            expect([.delayed, .active].contains(job.state) || job.due == 0, "job \(id) is \(job.state) and has a due")
+            expect(job.state.isFinished == (job.finishedAt != 0), "job \(id) is \(job.state), finished or not")
+            expect(job.attemptsMade <= job.attempts, "job \(id) made more attempts than it has")
+            expect(UInt32(job.attemptsMade) <= job.attemptsStarted, "job \(id) made more attempts than it started")
+            expect((job.state == .failed) <= (job.cause != .none), "job \(id) failed without a cause")
+            expect((job.state == .completed) <= (job.cause == .none), "job \(id) completed with a cause")
+            let inline = max(job.inlineBytes, JobRecord.outcomeRoom)
+            expect(dump.inlineBytes[id] == inline, "job \(id): \(dump.inlineBytes[id]!) inline bytes, not \(inline)")
+            let isLarge = job.outcome != .none && !job.hasInlineOutcome
+            expect(
+                (dump.results[id] != nil) == isLarge,
+                "job \(id): its result row is there, or not, against its record"
+            )
+            if isLarge { expect(dump.results[id] == Int(job.outcomeBytes), "job \(id): its result has another size") }
+            if job.outcome == .none { expect(job.outcomeBytes == 0, "job \(id): bytes of no outcome") }
+        }
+        for id in dump.results.keys { expect(dump.jobs[id] != nil, "a result of job \(id), which is not there") }
+    }
+
+    // MARK: Edges
+
+    private mutating func checkEdges() {
+        let dump = dump
+        var blocks: [JobID: DependencyBlock] = [:]
+        var pairs = Set<Pair>()
+        var heldEdges: [FlowID: UInt32] = [:]
+        for (key, edge) in dump.edges {
+            guard let dependent = dump.jobs[key.dependent], let dependency = dump.jobs[edge.dependency] else {
+                found.append("an edge of job \(key.dependent) to \(edge.dependency), one of which is not there")
+                continue
+            }
+            let name = "edge \(key.dependent).\(key.position) to \(edge.dependency)"
+            expect(pairs.insert(Pair(edge.dependency, key.dependent)).inserted, "\(name) is there twice")
+            expect(key.position < dependent.dependencies.positions, "\(name): its position was not given")
+            expect(dependent.flags.contains(.hasDependencies), "\(name): its dependent has no dependency block")
+            let isDetached = key.position < dependent.dependencies.detachedBelow
+            var block = blocks[key.dependent] ?? DependencyBlock()
+            switch edge.kind {
+            case .unprocessed:
+                block.unprocessed += 1
+                if !isDetached { block.counting += 1 }
+            case .processed: block.processed += 1
+            case .ignored: block.ignored += 1
+            case .failed: block.failed += 1
+            }
+            switch edge.kind {
+            case .unprocessed:
+                let isHeld = edge.isHeld && edge.policy == .wait && dependency.state == .failed
+                expect(!dependency.state.isFinished || isHeld, "\(name) is unprocessed, and its dependency has ended")
+                if isHeld && !isDetached && dependent.state == .waitingChildren {
+                    block.held += 1
+                    if dependent.flow != .none { heldEdges[dependent.flow, default: 0] += 1 }
+                }
+            case .processed:
+                expect(dependency.state == .completed, "\(name) is processed, and its dependency did not complete")
+            case .ignored, .failed:
+                expect(dependency.state == .failed, "\(name) is \(edge.kind), and its dependency did not fail")
+            }
+            blocks[key.dependent] = block
+            expect(!edge.isHeld || edge.kind == .unprocessed, "\(name) is held and resolved")
+            expect((edge.kind == .failed) <= (edge.policy == .failParent), "\(name) failed, against its policy")
+        }
+        for (id, job) in dump.jobs {
+            let block = blocks[id] ?? DependencyBlock()
+            let stored = job.dependencies
+            expect(
+                stored.counting == block.counting && stored.counts == block.counts && stored.held == block.held,
+                "job \(id): its counters \(stored) are not those of its edges, \(block)"
+            )
+            expect((job.state == .waitingChildren) <= (block.counting > 0), "job \(id) waits for nothing")
+            expect(
+                [.waiting, .delayed, .active].contains(job.state) <= (block.counting == 0),
+                "job \(id) runs too early"
+            )
+            expect(
+                (stored.failedDependency != .none) == (job.cause == .dependency),
+                "job \(id): its cause is \(job.cause), its failed dependency \(stored.failedDependency)"
+            )
+        }
+        for (id, flow) in dump.flows {
+            expect(
+                flow.heldEdges == heldEdges[id, default: 0],
+                "flow \(id): \(flow.heldEdges) held edges, not \(heldEdges[id, default: 0])"
+            )
+        }
+    }
+
+    private mutating func checkDependents() {
+        let dump = dump
+        var reverse: [Pair: UInt32] = [:]
+        var counts: [JobID: UInt32] = [:]
+        for (key, position) in dump.dependents {
+            reverse[Pair(key.dependency, key.dependent)] = position
+            counts[key.dependency, default: 0] += 1
+        }
+        for (id, job) in dump.jobs where job.firstDependent != .none {
+            let key = Pair(id, job.firstDependent)
+            expect(reverse[key] == nil, "job \(id): its first dependent has a row, too")
+            reverse[key] = job.firstDependentPosition
+            counts[id, default: 0] += 1
+        }
+        for (key, edge) in dump.edges {
+            let known = reverse.removeValue(forKey: Pair(edge.dependency, key.dependent))
+            expect(known == key.position, "edge \(key.dependent).\(key.position): the reverse entry is wrong")
+        }
+        for key in reverse.keys {
+            found.append("a reverse entry of \(key.dependency) to \(key.dependent) without an edge")
+        }
+        for (id, job) in dump.jobs {
+            expect(
+                job.dependents == counts[id, default: 0],
+                "job \(id): \(job.dependents) dependents, against its rows"
+            )
+        }
+    }
+
+    // MARK: Counts
+
+    private mutating func checkCounts() {
+        let dump = dump
+        var queues: [QueueID: StateCounts] = [:]
+        var flows: [FlowID: StateCounts] = [:]
+        var members: [FlowID: [JobID]] = [:]
+        var failedSinks: [FlowID: UInt32] = [:]
+        var hasDependentInFlow = Set<JobID>()
+        for (key, edge) in dump.edges {
+            guard let dependent = dump.jobs[key.dependent], let dependency = dump.jobs[edge.dependency] else {
+                continue
+            }
+            if dependent.flow == dependency.flow && dependent.flow != .none {
+                hasDependentInFlow.insert(edge.dependency)
+            }
+        }
+        for (id, job) in dump.jobs {
+            queues[job.queue, default: StateCounts()][job.state] += 1
+            guard job.flow != .none else { continue }
+            flows[job.flow, default: StateCounts()][job.state] += 1
+            members[job.flow, default: []].append(id)
+            // An edge that `remove` took away does not make a sink.
+            expect(
+                hasDependentInFlow.contains(id) <= !job.flags.contains(.isSink),
+                "job \(id) is a sink with a dependent in its flow"
+            )
+            if job.flags.contains(.isSink) && (job.state == .failed || job.state == .cancelled) {
+                failedSinks[job.flow, default: 0] += 1
+            }
+        }
+        for (id, queue) in dump.queues {
+            expect(queue.counts == queues[id] ?? StateCounts(), "queue \(queue.name): its counts are wrong")
+        }
+        for (id, flow) in dump.flows {
+            let ids = (members[id] ?? []).sorted()
+            expect(flow.counts == flows[id] ?? StateCounts(), "flow \(id): its counts are wrong")
+            expect(
+                flow.jobs == UInt32(ids.count) && !ids.isEmpty,
+                "flow \(id): \(flow.jobs) jobs, against \(ids.count)"
+            )
+            let first = flow.firstJob.rawValue
+            expect(
+                ids.map(\.rawValue) == Array(first..<first + UInt64(ids.count)),
+                "flow \(id): its jobs are not neighbours from its first one on"
+            )
+            expect(flow.failedSinks == failedSinks[id, default: 0], "flow \(id): \(flow.failedSinks) failed sinks")
+            expect((flow.finishedAt != 0) == (flow.unfinished == 0), "flow \(id): finished or not")
+        }
+        for id in dump.flowNames { expect(dump.flows[id] != nil, "a name of flow \(id), which is not there") }
+    }
+
+    private mutating func checkCustomIDs() {
+        let dump = dump
+        for (key, id) in dump.customIDs {
+            expect(
+                dump.jobs[id]?.queue == key.queue && dump.payloads[id]?.customID == key.id,
+                "a custom id of job \(id) that it does not have"
+            )
+        }
+        let named = dump.jobs.values.count { $0.flags.contains(.hasCustomID) }
+        expect(named == dump.customIDs.count, "\(named) jobs have a custom id, and there are \(dump.customIDs.count)")
+    }
+
+    private mutating func checkSessions() {
+        let dump = dump
+        var last: [SessionID: UInt64] = [:]
+        for key in dump.outcomes {
+            expect(dump.sessions[key.session] != nil, "outcomes of a session that is not there")
+            expect(key.sequence > dump.sessions[key.session]?.confirmed ?? 0, "outcomes that were confirmed")
+            last[key.session] = key.sequence
+        }
+        for (id, session) in dump.sessions {
+            expect(session.confirmed <= session.applied, "session \(id) confirmed more than was applied")
+        }
+    }
+}
+
+extension Bool {
+    /// Implies.
+    static func <= (a: Bool, b: Bool) -> Bool { !a || b }
+}

@@ -1,0 +1,113 @@
+import PenstockWire
+
+/// A job of an add as tests write it: what it depends on is named.
+struct NodeSpec {
+    enum Target {
+        case node(String)
+        case index(Int)
+        case job(JobID)
+    }
+
+    struct Dependency {
+        var target: Target
+        var policy: FailurePolicy?
+
+        static func node(_ name: String, _ policy: FailurePolicy? = nil) -> Dependency {
+            Dependency(target: .node(name), policy: policy)
+        }
+        static func index(_ index: Int, _ policy: FailurePolicy? = nil) -> Dependency {
+            Dependency(target: .index(index), policy: policy)
+        }
+        static func job(_ job: JobID, _ policy: FailurePolicy? = nil) -> Dependency {
+            Dependency(target: .job(job), policy: policy)
+        }
+    }
+
+    var name: String
+    var queue: String
+    var after: [Dependency]
+    var customID: String?
+    var data: [UInt8]
+    var options: NodeOptions
+}
+
+func job(
+    _ name: String,
+    queue: String = "q",
+    after: [NodeSpec.Dependency] = [],
+    id: String? = nil,
+    data: [UInt8] = [],
+    _ change: (inout NodeOptions) -> Void = { _ in }
+) -> NodeSpec {
+    var options = NodeOptions()
+    change(&options)
+    return NodeSpec(name: name, queue: queue, after: after, customID: id, data: data, options: options)
+}
+
+/// A flow, or a job alone.
+struct ItemSpec {
+    var isFlow: Bool
+    var name: String
+    var nodes: [NodeSpec]
+
+    static func flow(_ nodes: [NodeSpec]) -> ItemSpec { flow("", nodes) }
+    static func flow(_ name: String, _ nodes: [NodeSpec]) -> ItemSpec {
+        ItemSpec(isFlow: true, name: name, nodes: nodes)
+    }
+    static func single(_ node: NodeSpec) -> ItemSpec { ItemSpec(isFlow: false, name: "", nodes: [node]) }
+}
+
+extension Add {
+    /// The message of the items; a name stands for the last node before it that has it, over all items.
+    init(sequence: UInt64, _ specs: [ItemSpec]) {
+        var queues: [String] = []
+        var indexes: [String: UInt64] = [:]
+        var items: [AddItem] = []
+        var count: UInt64 = 0
+        for spec in specs {
+            var nodes: [AddNode] = []
+            for node in spec.nodes {
+                if !queues.contains(node.queue) { queues.append(node.queue) }
+                let dependencies = node.after.map { dependency in
+                    switch dependency.target {
+                    case .node(let name):
+                        DependencyFields(.node(indexes[name]!), policy: dependency.policy)
+                    case .index(let index): DependencyFields(.node(UInt64(index)), policy: dependency.policy)
+                    case .job(let job): DependencyFields(.job(job), policy: dependency.policy)
+                    }
+                }
+                nodes.append(
+                    AddNode(
+                        queue: UInt16(queues.firstIndex(of: node.queue)!),
+                        name: node.name,
+                        contentType: node.data.isEmpty ? .none : .binary,
+                        data: node.data,
+                        dependencies: dependencies,
+                        customID: node.customID,
+                        options: node.options
+                    )
+                )
+                indexes[node.name] = count
+                count += 1
+            }
+            items.append(AddItem(isFlow: spec.isFlow, name: spec.name, nodes: nodes))
+        }
+        self.init(sequence: sequence, queues: queues, items: items)
+    }
+}
+
+/// The ids that an add was given, by the names of the nodes.
+struct Added {
+    var items: [AddOutcome.Item]
+    var ids: [String: JobID] = [:]
+
+    init(_ outcome: AddOutcome, _ specs: [ItemSpec]) {
+        items = outcome.items
+        for (item, spec) in zip(outcome.items, specs) {
+            for (id, node) in zip(item.jobIDs, spec.nodes) { ids[node.name] = id }
+        }
+    }
+
+    var flow: FlowID { items[0].flow }
+    subscript(name: String) -> JobID { ids[name]! }
+}

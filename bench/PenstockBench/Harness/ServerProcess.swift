@@ -1,0 +1,108 @@
+internal import Dispatch
+internal import Foundation
+
+/// A server of the benchmark's own, on a directory that goes with it.
+///
+///     let server = try ServerProcess(below: parent, pinning: .none)
+///     defer { server.stop() }
+///     let client = try WireClient(to: server.address)
+///
+/// SIGINT and SIGTERM stop it before they end the benchmark.
+final class ServerProcess {
+    /// How long it may take to listen, and to stop.
+    private static let patience: Duration = .seconds(10)
+
+    private let directory: URL
+    private let process = Process()
+    private var signals: [any DispatchSourceSignal] = []
+    private(set) var address = ServerAddress.tcp(host: "127.0.0.1", port: 0)
+
+    /// Starts the `penstockd` that stands beside this executable, and waits until it listens.
+    ///
+    /// - Parameter parent: the directory below which its data goes.
+    init(below parent: String, pinning: Pinning) throws {
+        directory = URL(filePath: parent).appending(path: "penstock-bench-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        do {
+            try start(pinning)
+            stopOnSignals()
+            address = .tcp(host: "127.0.0.1", port: try awaitPort())
+        } catch {
+            stop()
+            throw error
+        }
+    }
+
+    private var portFile: URL { directory.appending(path: "port") }
+    private var logFile: URL { directory.appending(path: "log") }
+
+    private func start(_ pinning: Pinning) throws {
+        let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+            .deletingLastPathComponent().appending(path: "penstockd")
+        guard FileManager.default.isExecutableFile(atPath: executable.path) else {
+            throw ServerFailure("there is no \(executable.path): build it, or name a running server with --server")
+        }
+        let data = directory.appending(path: "data").path
+        (process.executableURL, process.arguments) = pinning.command(
+            executable,
+            ["--data", data, "--port", "0", "--port-file", portFile.path]
+        )
+        try Data().write(to: logFile)
+        let log = try FileHandle(forWritingTo: logFile)
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = log
+        process.standardError = log
+        try process.run()
+        try log.close()
+    }
+
+    /// The port, once its file holds a whole line or is complete without one.
+    private func awaitPort() throws -> Int {
+        let end = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < end {
+            let text = (try? String(contentsOf: portFile, encoding: .utf8)) ?? ""
+            if let port = Int(text.trimmingCharacters(in: .whitespacesAndNewlines)), port > 0 { return port }
+            guard process.isRunning else { throw ServerFailure("the server ended at its start: \(logTail)") }
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        throw ServerFailure("the server did not listen within \(Self.patience): \(logTail)")
+    }
+
+    private var logTail: String {
+        let text = (try? String(contentsOf: logFile, encoding: .utf8)) ?? ""
+        return text.isEmpty ? "it logged nothing" : String(text.suffix(2000))
+    }
+
+    /// Asks it to stop, kills it if it does not, and removes its directory. Idempotent.
+    func stop() {
+        for signal in signals { signal.cancel() }
+        signals = []
+        end()
+    }
+
+    private func end() {
+        if process.isRunning {
+            process.terminate()
+            let end = ContinuousClock.now + Self.patience
+            while process.isRunning, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.01) }
+            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+            process.waitUntilExit()
+        }
+        try? FileManager.default.removeItem(at: directory)
+    }
+
+    private func stopOnSignals() {
+        // Safe: the handlers only end the process, from a queue of their own while the main thread waits or computes.
+        nonisolated(unsafe) let server = self
+        for number in [SIGINT, SIGTERM] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler {
+                unsafe server.end()
+                exit(128 + number)
+            }
+            source.resume()
+            signals.append(source)
+        }
+    }
+}

@@ -4,7 +4,9 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct `Flows` {
     /// A worker that records the name of each job.
-    private func recorder(_ client: PenstockClient, _ queue: String, _ record: Record<String>, concurrency: Int = 1) -> Worker {
+    private func recorder(_ client: PenstockClient, _ queue: String, _ record: Record<String>, concurrency: Int = 1)
+        -> Worker
+    {
         Worker(client, queue: queue, concurrency: concurrency) { (job: Job<RawPayload>) in record.add(job.name) }
     }
 
@@ -157,7 +159,10 @@ import Testing
         try await withPenstock { _, client in
             let record = Record<String>()
             let producer = FlowProducer(client)
-            try await running(recorder(client, "q", record, concurrency: 4), recorder(client, "q", record, concurrency: 4)) {
+            try await running(
+                recorder(client, "q", record, concurrency: 4),
+                recorder(client, "q", record, concurrency: 4)
+            ) {
                 var handles: [FlowHandle] = []
                 for number in 0..<100 {
                     var flow = Flow("\(number)")
@@ -182,7 +187,9 @@ import Testing
                 #expect(values.keys.allSatisfy { $0.hasPrefix("map:") })
                 return values.values.reduce(0, +)
             }
-            let tree = FlowJob("reduce", queue: "reduce") { for number in 0..<1000 { FlowJob("map", queue: "map", data: number) } }
+            let tree = FlowJob("reduce", queue: "reduce") {
+                for number in 0..<1000 { FlowJob("map", queue: "map", data: number) }
+            }
             let handle = try await FlowProducer(client).add(tree)
             var seen: [String] = []
             var cursor: DependencyCursor? = .start
@@ -265,7 +272,9 @@ import Testing
             let order = record.entries
             func place(_ name: String) -> Int { order.firstIndex(of: name) ?? -1 }
             #expect(order.count == 6 && order.last == "deploy")
-            #expect(place("compile") < place("test") && place("test") < place("build") && place("lint") < place("build"))
+            #expect(
+                place("compile") < place("test") && place("test") < place("build") && place("lint") < place("build")
+            )
         }
     }
 
@@ -322,7 +331,10 @@ import Testing
     // MARK: When a dependency fails
 
     /// A parent of two children, of which one fails for good; what becomes of the parent.
-    private func family(_ policy: FailurePolicy, _ body: (FlowHandle, FlowNode, FlowNode, FlowNode) async throws -> Void) async throws {
+    private func family(
+        _ policy: FailurePolicy,
+        _ body: (FlowHandle, FlowNode, FlowNode, FlowNode) async throws -> Void
+    ) async throws {
         try await withPenstock { _, client in
             var flow = Flow()
             let bad = flow.add("bad", queue: "bad", onFailure: policy)

@@ -5,7 +5,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct `Jobs` {
     @Test func `a job that fails once succeeds at its second attempt`() async throws {
         try await withPenstock { server, client in
-            let job = try await Queue("q", client).add("x", options: JobOptions(attempts: 3, backoff: .fixed(.seconds(300))))
+            let job = try await Queue("q", client).add(
+                "x",
+                options: JobOptions(attempts: 3, backoff: .fixed(.seconds(300)))
+            )
             let worker = Worker(client, queue: "q") { (job: Job<RawPayload>) -> Int in
                 if job.attempt == 1 { throw Broken("the first time") }
                 return job.attempt

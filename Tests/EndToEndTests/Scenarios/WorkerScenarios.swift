@@ -70,7 +70,9 @@ import Testing
         }
     }
 
-    @Test func `a worker that vanishes stalls its job, another completes it, and the old one's end is refused`() async throws {
+    @Test func `a worker that vanishes stalls its job, another completes it, and the old one's end is refused`()
+        async throws
+    {
         try await withTestServer { server in
             let (begun, cancelled, gate) = (Record<String>(), Record<String>(), Gate())
             try await PenstockClient.withClient(server.address) { client in

@@ -153,7 +153,9 @@ final class WireClient {
 
     /// The next message of a type.
     func next<Message: WireMessage>(_ type: Message.Type) throws -> Message {
-        let frame = try next { $0.header.opcode == Message.opcode.rawValue && ($0.isError || isReply($0) == type.isReply) }
+        let frame = try next {
+            $0.header.opcode == Message.opcode.rawValue && ($0.isError || isReply($0) == type.isReply)
+        }
         guard !frame.isError else { throw WireFailure("an error in place of \(type): \(try error(frame))") }
         return try Message(body: frame.body.rawSpan)
     }
@@ -265,7 +267,9 @@ final class WireClient {
     func add(_ message: Add, capacity: Int = 512) throws -> [JobID] {
         send(bytes: WireClient.frame(message, capacity: capacity))
         let outcome = try outcome(message.sequence)
-        guard outcome.status == 0 else { throw WireRefusal(code: ErrorCode(rawValue: outcome.status) ?? .internalError) }
+        guard outcome.status == 0 else {
+            throw WireRefusal(code: ErrorCode(rawValue: outcome.status) ?? .internalError)
+        }
         var reader = WireReader(outcome.body.rawSpan)
         return try AddOutcome(from: &reader).items.flatMap(\.jobIDs)
     }
@@ -310,7 +314,9 @@ final class WireClient {
     /// All that was delivered up to now.
     func allDeliveries() throws -> [Delivery] {
         try roundTrip()
-        while skipped.contains(where: { $0.opcode == .deliver }) { pendingDeliveries += try next(Deliver.self).deliveries }
+        while skipped.contains(where: { $0.opcode == .deliver }) {
+            pendingDeliveries += try next(Deliver.self).deliveries
+        }
         defer { pendingDeliveries.removeAll() }
         return pendingDeliveries
     }
@@ -354,7 +360,9 @@ final class WireClient {
 
     func job(_ id: JobID) throws -> JobView { try request(GetJob(job: .id(id)), JobView.self).get() }
 
-    func counts(_ queue: String) throws -> StateCounts { try request(GetQueue(queue: queue), QueueView.self).get().counts }
+    func counts(_ queue: String) throws -> StateCounts {
+        try request(GetQueue(queue: queue), QueueView.self).get().counts
+    }
 
     /// Asks until the answer is right, at most ten seconds: for what has no event.
     func poll(_ isRight: (ServerView) throws -> Bool) throws {

@@ -38,7 +38,8 @@ import Testing
             switch random.next() % 20 {
             case 0: WireClient.frame(Complete(sequence: sequence, completions: [completion, completion]))
             case 1: WireClient.frame(Fail(sequence: sequence, failures: [failure]))
-            case 2: WireClient.frame(Add(sequence: sequence, queues: ["q"], items: [AddItem(isFlow: true, nodes: [node])]))
+            case 2:
+                WireClient.frame(Add(sequence: sequence, queues: ["q"], items: [AddItem(isFlow: true, nodes: [node])]))
             case 3: WireClient.frame(Release(tokens: tokens), correlation: 3)
             case 4: WireClient.frame(Hold(tokens: tokens), correlation: 3)
             case 5: WireClient.frame(Heartbeat(number: random.next() % 3))
@@ -47,13 +48,19 @@ import Testing
             case 8: WireClient.frame(Credit(jobs: 1, bytes: 1), stream: stream)
             case 9: WireClient.frame(Unsubscribe(), stream: stream)
             case 10: WireClient.frame(GetJob(job: .id(id)))
-            case 11: WireClient.frame(GetDependencies(job: id, pages: [.init(kind: .unprocessed, cursor: random.next() % 9)]))
+            case 11:
+                WireClient.frame(
+                    GetDependencies(job: id, pages: [.init(kind: .unprocessed, cursor: random.next() % 9)])
+                )
             case 12: WireClient.frame(GetDependents(job: id, cursor: random.next()))
             case 13: WireClient.frame(GetFlow(flow: FlowID(id.rawValue)))
             case 14: WireClient.frame(GetFlowNodes(flow: FlowID(id.rawValue), cursor: random.next() % 300))
             case 15:
                 WireClient.frame(
-                    GetFlowEdges(flow: FlowID(id.rawValue), cursor: FlowEdgeCursor(job: id, position: random.next() % 9))
+                    GetFlowEdges(
+                        flow: FlowID(id.rawValue),
+                        cursor: FlowEdgeCursor(job: id, position: random.next() % 9)
+                    )
                 )
             case 16: WireClient.frame(Wait(target: .job(id), timeout: UInt32(random.next() % 100)))
             case 17: WireClient.frame(GetQueue(queue: "q"))

@@ -12,7 +12,9 @@ import Testing
             try owner.subscribe(["q"])
             let delivery = try owner.deliveries()[0]
             #expect(try thief.complete(delivery) == .fenced)
-            #expect(try thief.request(Release(tokens: [delivery.token]), Released.self).get().fenced == [delivery.token])
+            #expect(
+                try thief.request(Release(tokens: [delivery.token]), Released.self).get().fenced == [delivery.token]
+            )
             for slot: UInt32 in [delivery.slot + 1, 1_000_000, .max] {
                 #expect(try owner.complete(slot: slot, token: delivery.token) == .fenced)
             }
@@ -181,7 +183,9 @@ import Testing
         }
     }
 
-    @Test func `a job whose dependency fails is withdrawn from nobody, and one that is withdrawn is revoked`() async throws {
+    @Test func `a job whose dependency fails is withdrawn from nobody, and one that is withdrawn is revoked`()
+        async throws
+    {
         try await withWireServer { server in
             // The root continues when its first child fails, is leased, and then the second child, which was detached,
             // must not touch it; with failParent of a shared job an active dependent is fenced.

@@ -283,7 +283,7 @@ import Testing
             for _ in 0..<30 {
                 let first = try server.openClient()
                 let second = try server.wireClient()
-                first.send(bytes: WireClient.frame(Goodbye()) )
+                first.send(bytes: WireClient.frame(Goodbye()))
                 // Sent at once, so that it often comes before the end is durable.
                 let answer = try second.hello(resuming: first.session, confirmed: 0)
                 if answer.refusal == nil {

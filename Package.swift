@@ -125,5 +125,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // A real penstockd, killed again and again; it is found beside the test bundle.
+        .testTarget(name: "CrashTests", dependencies: ["PenstockWire"], swiftSettings: settings),
     ]
 )

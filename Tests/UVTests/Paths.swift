@@ -18,3 +18,19 @@ func mode(of path: String) -> UInt32? {
 func openFileCount() -> Int {
     (0..<4096).count { fcntl($0, F_GETFD) != -1 }
 }
+
+/// The open sockets of the process with an IPv4 port on either end: those of one test, whatever others do meanwhile.
+func openSocketCount(port: Int) -> Int {
+    (0..<Int32(4096)).count { isOpen($0, port: port, atPeer: false) || isOpen($0, port: port, atPeer: true) }
+}
+
+private func isOpen(_ file: Int32, port: Int, atPeer: Bool) -> Bool {
+    var address = sockaddr_in()
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = unsafe withUnsafeMutablePointer(to: &address) {
+        unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            atPeer ? unsafe getpeername(file, $0, &length) : unsafe getsockname(file, $0, &length)
+        }
+    }
+    return status == 0 && address.sin_family == sa_family_t(AF_INET) && Int(address.sin_port.bigEndian) == port
+}

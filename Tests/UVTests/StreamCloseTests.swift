@@ -148,7 +148,7 @@ extension UVSuite {
         }
 
         @Test func `a thousand connections leave no file descriptor behind`() throws {
-            let before = openFileCount()
+            var listenerPort = 0
             try withLoop { loop in
                 let peer = Peer()
                 var accepted = 0
@@ -160,6 +160,7 @@ extension UVSuite {
                 }
                 listener.onError = { error in Issue.record(error) }
                 let port = listener.localPort
+                listenerPort = port
                 func connect() {
                     let completion = { (result: Result<Stream, UVError>) -> Void in
                         guard case .success(let stream) = result else {
@@ -196,7 +197,7 @@ extension UVSuite {
                 #expect(peer.ends.count == 2_000)
                 #expect(peer.received.count == 3_000)
             }
-            #expect(openFileCount() == before)
+            #expect(openSocketCount(port: listenerPort) == 0)
         }
     }
 }

@@ -120,7 +120,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Penstock", "PenstockTesting", "PenstockWire", "PenstockServer", "LMDB", "UV", logging, serviceLifecycle,
+                "Penstock", "PenstockTesting", "PenstockWire", "PenstockServer", "LMDB", "UV", logging,
+                serviceLifecycle,
             ],
             swiftSettings: settings
         ),

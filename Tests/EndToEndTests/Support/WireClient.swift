@@ -311,6 +311,16 @@ final class WireClient {
 
     private var pendingDeliveries: [Delivery] = []
 
+    /// All that was delivered up to now.
+    func allDeliveries() throws -> [Delivery] {
+        try roundTrip()
+        while skipped.contains(where: { $0.opcode == .deliver }) {
+            pendingDeliveries += try next(Deliver.self).deliveries
+        }
+        defer { pendingDeliveries.removeAll() }
+        return pendingDeliveries
+    }
+
     /// Asserts by a round trip that nothing was delivered up to now.
     func deliveredNothing() throws -> Bool {
         try roundTrip()

@@ -154,6 +154,7 @@ import Testing
                 codes.append(frame.error)
             }
             #expect(codes.allSatisfy { $0 == nil || $0 == .addWindowExceeded })
+            #expect(codes.contains(.addWindowExceeded))
         }
     }
 

@@ -87,10 +87,10 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     package var errorClass: ErrorClass {
         switch self {
         case .ok: .server
-        case .heartbeatMissed, .sessionTakenOver: .retryNow
+        case .heartbeatMissed: .retryNow
         case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout: .retryLater
         case .fenced: .fenced
-        case .customIDExists, .dependentNotOpen, .cycleSearchTooLarge: .conflict
+        case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge: .conflict
         case .outcomeUnknown: .unknownOutcome
         case .internalError: .server
         default: .callersMistake

@@ -64,7 +64,7 @@ final class Connection: StreamDelegate {
                     deferred.append((header, [UInt8](copying: body)))
                 } else {
                     server.receive(header, body, from: self)
-                    pauseIfUnread()
+                    pauseIfBehind()
                 }
                 return state != .closing
             }
@@ -73,24 +73,35 @@ final class Connection: StreamDelegate {
         }
     }
 
-    /// Answers nothing more until the client has read what it has: its requests are short, and answers may be long.
-    private func pauseIfUnread() {
-        guard stream.unsentBytes > Server.unsentBytesForDeliveryMax, state != .closing else { return }
+    /// Takes nothing more until the client has read what it has, and until its commands are durable: requests are
+    /// short, and what the server has to remember for them may be long.
+    private func pauseIfBehind() {
+        guard state != .closing, isBehind else { return }
         stream.flush()
-        guard stream.unsentBytes > Server.unsentBytesForDeliveryMax else { return }
+        guard isBehind else { return }
         isPaused = true
         stream.stopReading()
     }
 
-    func streamDidDrain(_: UV.Stream) {
-        server.didDrain(self)
-        guard isPaused else { return }
+    private var isBehind: Bool {
+        stream.unsentBytes > Server.unsentBytesForDeliveryMax
+            || session.map { $0.accepted - $0.applied > Server.commandsOfSessionMax } ?? false
+    }
+
+    /// Goes on where it was paused, if the reason is gone.
+    func goOnIfPaused() {
+        guard isPaused, !isBehind else { return }
         isPaused = false
         while !isPaused, state != .closing, let frame = deferred.popFirst() {
             server.receive(frame.header, frame.body.rawSpan, from: self)
-            pauseIfUnread()
+            pauseIfBehind()
         }
         if !isPaused, state != .closing, !server.isStopping { stream.startReading() }
+    }
+
+    func streamDidDrain(_: UV.Stream) {
+        server.didDrain(self)
+        goOnIfPaused()
     }
 
     func streamDidClose(_: UV.Stream, error: UVError?) { server.didClose(self) }

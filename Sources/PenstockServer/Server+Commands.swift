@@ -296,7 +296,8 @@ extension Server {
             queues: request.queues.map { reads.queueIDs[$0]! },  // because the caller has seen that each is known
             creditJobs: Int(request.creditJobs),
             creditBytes: Int(request.creditBytes),
-            lockDuration: lockDuration
+            lockDuration: lockDuration,
+            worker: request.worker
         )
         connection.subscriptions[header.stream] = dispatcher.subscribe(subscription)
         connection.send(

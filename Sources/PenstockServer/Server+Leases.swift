@@ -1,4 +1,5 @@
 import LMDB
+import Logging
 import PenstockEngine
 import PenstockWire
 
@@ -30,8 +31,13 @@ extension Server {
     }
 
     private func expire(_ slot: UInt32) {
+        let worker = dispatcher.subscription(dispatcher.leases[slot].subscription)?.worker ?? ""
         let lease = dispatcher.finish(slot)
         guard let session = sessions[lease.sessionSlot] else { return }
+        logger.info(
+            "a lease ran out",
+            metadata: ["job": "\(lease.job)", "session": "\(session.id)", "worker": "\(Names.quoted(worker))"]
+        )
         stage(command(.stall, slot, lease, session))
         session.connection?.send(
             Revoked(leases: [.init(slot: slot, token: lease.token, reason: .expired)])
@@ -72,6 +78,7 @@ extension Server {
                 } else {
                     let applied = try sessionReads.applied(lease.session, snapshot) ?? 0
                     session = sessions.add(lease.session, isOpening: false, applied: applied, now: now)
+                    noteAlive(session)
                 }
                 guard lease.slot < LeaseTable.slotsMax else { throw LMDBError(.corrupted, in: .get) }
                 dispatcher.leases.restore(

@@ -10,6 +10,9 @@ extension Server {
         if let error = exchange.takeResults(&results) { return fail(error) }
         guard !results.isEmpty else { return }
         for index in results.indices { take(results[index]) }
+        for result in results {
+            for outcomes in result.outcomes { sessions[outcomes.sessionSlot]?.connection?.goOnIfPaused() }
+        }
         exchange.recycle(&results)
     }
 

@@ -123,7 +123,19 @@ extension Server {
                 "The session \(hello.session) is not known: it ended, nobody came back for a day, or it is another database."
             )
         }
-        return sessions.add(hello.session, isOpening: false, applied: applied, now: clock.monotonic)
+        let session = sessions.add(hello.session, isOpening: false, applied: applied, now: clock.monotonic)
+        noteAlive(session)
+        return session
+    }
+
+    /// Has the database learn that somebody came back for the session, before it looks for those that nobody did.
+    func noteAlive(_ session: Session) {
+        session.lastConfirm = clock.monotonic
+        var command = Command(.confirm)
+        command.sessionSlot = session.slot
+        command.session = session.id
+        command.sequence = session.confirmedSent
+        stage(command)
     }
 
     private func storedApplied(_ session: SessionID) throws(WireError) -> UInt64? {

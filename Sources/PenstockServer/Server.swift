@@ -145,6 +145,7 @@ package final class Server {
 
     private static func openEnvironment(_ configuration: ServerConfiguration) throws(ServerError) -> Environment {
         var options = LMDB.Configuration()
+        options.mapSize = configuration.mapBytes
         if !configuration.isDurable { options.durability = .lostWithPower }
         do throws(OpenError) {
             return try Environment.open(
@@ -354,6 +355,8 @@ package final class Server {
 
     /// Bytes that a client may leave unread before it is closed.
     static let unsentBytesMax = 8 << 20
+    /// Commands of one session that may wait to be durable before nothing more is read from it.
+    static let commandsOfSessionMax: UInt64 = 65_536
     /// Bytes that a client may leave unread before deliveries to it wait.
     static let unsentBytesForDeliveryMax = 1 << 20
 }

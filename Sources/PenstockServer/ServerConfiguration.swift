@@ -15,6 +15,8 @@ package struct ServerConfiguration: Sendable {
     package var allowsInsecureAddress = false
     /// False: commits are not flushed to the disk. For tests and measurements only: a loss of power loses jobs.
     package var isDurable = true
+    /// Bytes of address space for the database; it must never be reached, so the quota is far below.
+    package var mapBytes = 1 << 40
     /// Bytes of the database above which adds are refused; completions go on.
     package var quotaBytes = 512 << 30
     /// Bytes that must stay free on the disk for adds to be taken; completions go on below.

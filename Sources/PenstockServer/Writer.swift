@@ -63,6 +63,8 @@ struct Writer: ~Copyable {
                 guard case .full = error else { throw error }
             }
             batchesUntilLook = 0
+            // A stop does not wait for somebody to make room: nobody was answered, and nothing is lost by it.
+            if exchange.isStopping { throw .full }
             if refusesAdds { Loop.sleep(milliseconds: Writer.fullRetryMilliseconds) }
             refusesAdds = true
         }

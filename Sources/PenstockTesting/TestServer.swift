@@ -44,6 +44,7 @@ public final class TestServer: Sendable {
         var configuration = ServerConfiguration(dataDirectory: directory.path + "/data")
         configuration.port = 0
         configuration.isDurable = isDurable
+        configuration.mapBytes = 8 << 30
         self.configuration = configuration
         run = Monitor(nil)
         try start()

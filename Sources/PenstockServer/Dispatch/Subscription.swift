@@ -25,6 +25,8 @@ struct Subscription {
     var creditBytes: Int
     /// Milliseconds.
     let lockDuration: UInt32
+    /// The worker's name for itself, for logs.
+    let worker: String
     /// Its connection has too much unsent output.
     var isBlocked = false
     /// It gets nothing more.
@@ -37,7 +39,8 @@ struct Subscription {
         queues: [QueueID],
         creditJobs: Int,
         creditBytes: Int,
-        lockDuration: UInt32
+        lockDuration: UInt32,
+        worker: String = ""
     ) {
         self.connection = connection
         self.sessionSlot = sessionSlot
@@ -46,6 +49,7 @@ struct Subscription {
         self.creditJobs = creditJobs
         self.creditBytes = creditBytes
         self.lockDuration = lockDuration
+        self.worker = worker
     }
 
     /// It can be given a job now.

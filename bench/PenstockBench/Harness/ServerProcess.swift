@@ -81,24 +81,30 @@ final class ServerProcess {
     }
 
     private func end() {
-        if process.isRunning {
-            process.terminate()
-            let end = ContinuousClock.now + Self.patience
-            while process.isRunning, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.01) }
-            if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-            process.waitUntilExit()
-        }
+        guard process.isRunning else { return removeDirectory() }
+        Self.end(process.processIdentifier, directory)
+        process.waitUntilExit()
+    }
+
+    /// Ends the process, whoever waits for it, and removes its directory.
+    private static func end(_ process: pid_t, _ directory: URL) {
+        kill(process, SIGTERM)
+        let end = ContinuousClock.now + patience
+        // Signal 0 only asks whether the process is there; Foundation's own thread sees to it that it is reaped.
+        while kill(process, 0) == 0, ContinuousClock.now < end { Thread.sleep(forTimeInterval: 0.01) }
+        kill(process, SIGKILL)
         try? FileManager.default.removeItem(at: directory)
     }
 
+    private func removeDirectory() { try? FileManager.default.removeItem(at: directory) }
+
     private func stopOnSignals() {
-        // Safe: the handlers only end the process, from a queue of their own while the main thread waits or computes.
-        nonisolated(unsafe) let server = self
+        let (server, directory) = (process.processIdentifier, directory)
         for number in [SIGINT, SIGTERM] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
-                unsafe server.end()
+                Self.end(server, directory)
                 exit(128 + number)
             }
             source.resume()

@@ -34,6 +34,13 @@ extension RawSpan {
         return byteCount - other.byteCount
     }
 
+    /// The little-endian integer at a checked offset.
+    @inline(__always)
+    func load<Value: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Value.Type) -> Value {
+        precondition(offset >= 0 && offset <= byteCount - MemoryLayout<Value>.size)
+        return Value(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: type))
+    }
+
     /// The byte at a checked offset.
     package subscript(offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < byteCount)

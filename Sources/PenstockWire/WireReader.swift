@@ -24,10 +24,9 @@ package struct WireReader: ~Escapable {
     ) throws(WireError) -> Value {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw .truncated("a number") }
-        // Safe: the bounds were checked in the line above, and every bit pattern is an integer.
-        let value = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: type)
+        let value = bytes.load(at: offset, as: type)
         offset += size
-        return Value(littleEndian: value)
+        return value
     }
 
     package mutating func u8() throws(WireError) -> UInt8 { try load(as: UInt8.self) }

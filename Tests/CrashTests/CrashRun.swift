@@ -179,8 +179,8 @@ final class CrashRun {
         let isRight: Bool
         switch exit {
         case .signal(let signal): isRight = fault.hasPrefix("signal=KILL") && signal == SIGKILL
-        // 74: a commit failed; 73: the server could not start.
-        case .code(let code): isRight = fault.hasPrefix("error=") && (code == 74 || atStart && code == 73)
+        // 74: a commit failed; 71: the server could not start, for the system refused it something.
+        case .code(let code): isRight = fault.hasPrefix("error=") && (code == 74 || atStart && code == 71)
         }
         if !isRight { report.violations.append("with \(fault) the server ended with \(exit): \(log)") }
     }

@@ -13,6 +13,8 @@ final class CrashRun {
         var accepted = 0
         var jobs = 0
         var fenced = 0
+        /// Adds refused because the disk was full.
+        var full = 0
         /// Adds that were there, whole, when the server came back before their client did.
         var sightings = 0
         /// Starts under strace whose fault was never reached.
@@ -34,6 +36,7 @@ final class CrashRun {
     private var touched = Journal.Touched()
     /// The highest job id that is accounted for.
     private var lastJob: UInt64 = 0
+    private var allowsFull = false
     private(set) var report = Report()
 
     init(seed: UInt64) throws {
@@ -47,6 +50,7 @@ final class CrashRun {
         let run = try CrashRun(seed: seed)
         let start = Threads.nanoseconds
         defer { run.end() }
+        run.allowsFull = rounds.contains { $0.fillsDisk }
         run.startClients()
         do {
             for (number, nemesis) in rounds.enumerated() {
@@ -103,13 +107,25 @@ final class CrashRun {
         }
         if case .systemCall = nemesis { return try systemCallRound(nemesis) }
         if case .killAndForget = nemesis { try directory.save() }
-        let server = try ServerProcess(directory)
-        try verify(server)
+        let server = try timed("start") { try ServerProcess(directory) }
+        try timed("comparison") { try verify(server) }
         guard report.violations.isEmpty else { return }
         stage.set(.load, port: server.port)
-        try end(server, by: nemesis)
+        try timed("end") { try end(server, by: nemesis) }
         stage.set(.load, port: nil)
         if case .killAndForget = nemesis { try directory.restore() }
+    }
+
+    /// Tells what took so long that it may have hung.
+    private func timed<Result>(_ what: String, _ body: () throws -> Result) rethrows -> Result {
+        let start = Threads.nanoseconds
+        defer {
+            let milliseconds = (Threads.nanoseconds - start) / 1_000_000
+            if milliseconds > 5000 {
+                print("crash: seed \(seed): the \(what) of round \(report.rounds) took \(milliseconds) ms")
+            }
+        }
+        return try body()
     }
 
     private func end(_ server: ServerProcess, by nemesis: Nemesis) throws {
@@ -149,7 +165,8 @@ final class CrashRun {
             return check(exit, fault, atStart: true, log)
         }
         stage.set(.load, port: server.port)
-        if let exit = server.wait(milliseconds: 1500) {
+        // A full disk need not end the server.
+        if let exit = server.wait(milliseconds: nemesis.fillsDisk ? 400 : 1500) {
             check(exit, fault, atStart: false, directory.logTail)
         } else {
             report.untouched += 1
@@ -162,8 +179,8 @@ final class CrashRun {
         let isRight: Bool
         switch exit {
         case .signal(let signal): isRight = fault.hasPrefix("signal=KILL") && signal == SIGKILL
-        // 74: a commit failed; 73: the server could not start.
-        case .code(let code): isRight = fault.hasPrefix("error=") && (code == 74 || atStart && code == 73)
+        // 74: a commit failed; 71: the server could not start, for the system refused it something.
+        case .code(let code): isRight = fault.hasPrefix("error=") && (code == 74 || atStart && code == 71)
         }
         if !isRight { report.violations.append("with \(fault) the server ended with \(exit): \(log)") }
     }
@@ -174,7 +191,7 @@ final class CrashRun {
         let before = journal.ledger
         merge(journal.takeTouched())
         let seen = try observe(port, .beforeResume, before)
-        report.violations += Checker.check(before, seen)
+        report.violations += Checker.check(before, seen, allowsFull: allowsFull)
         guard report.violations.isEmpty else { return }
         stage.set(.settle, port: port)
         guard stage.waitUntilSettled(clients: CrashRun.clients, milliseconds: 30_000, while: { server.isRunning })
@@ -189,22 +206,28 @@ final class CrashRun {
         merge(journal.takeTouched())
         let after = journal.ledger
         report.violations += Checker.checkSightings(before: before, seen, after: after)
-        report.violations += Checker.check(after, try observe(port, .settled, after))
+        report.violations += Checker.check(after, try observe(port, .settled, after), allowsFull: allowsFull)
         lastJob = max(lastJob, LedgerIndex(after).created.keys.max()?.rawValue ?? 0)
         touched = Journal.Touched()
     }
 
     /// Without faults, until every job has finished.
     private func drain() throws {
-        let server = try ServerProcess(directory)
-        try verify(server)
+        let server = try timed("start") { try ServerProcess(directory) }
+        try timed("comparison") { try verify(server) }
         guard report.violations.isEmpty else { return }
         stage.set(.drain, port: server.port)
         let observer = try Observer(port: server.port)
         let end = Threads.nanoseconds + 60_000_000_000
+        let patience = Threads.nanoseconds + 5_000_000_000
+        var isSlow = false
         while Threads.nanoseconds < end {
             let counts = try observer.queues(Producer.queues).values
             if counts.allSatisfy({ $0.finished == $0.total }) { break }
+            if Threads.nanoseconds > patience && !isSlow {
+                isSlow = true
+                try tellUnfinished(observer)
+            }
             Threads.sleep(milliseconds: 20)
         }
         stage.set(.settle, port: server.port)
@@ -215,10 +238,22 @@ final class CrashRun {
         let index = LedgerIndex(ledger)
         touched.jobs = Set(index.created.keys)
         ledger.forEach { key, command in if case .add = command.kind { touched.adds.insert(key) } }
-        report.violations += Checker.check(ledger, try observe(server.port, .drained, ledger))
+        report.violations += Checker.check(ledger, try observe(server.port, .drained, ledger), allowsFull: allowsFull)
         sum(ledger, index)
         server.signal(SIGTERM)
         if server.wait(milliseconds: 10_000) != .code(0) { report.violations.append("the last server did not stop") }
+    }
+
+    /// What the workers do not get, or do not finish, though nothing disturbs them.
+    private func tellUnfinished(_ observer: Observer) throws {
+        let ledger = journal.ledger
+        for case let (id, view?) in try observer.jobs(LedgerIndex(ledger).created.keys.sorted())
+        where !view.state.isFinished {
+            let lease = ledger.lastLease[id].map { "\($0) \(ledger.leases[$0].map { "\($0)" } ?? "")" } ?? "none"
+            print(
+                "crash: seed \(seed): after 5 s of drain job \(id) is \(view.state), \(view.dependencies), due in \(view.dueIn) ms, epoch \(try observer.server().epoch), last lease \(lease)"
+            )
+        }
     }
 
     private func sum(_ ledger: Ledger, _ index: LedgerIndex) {
@@ -227,6 +262,7 @@ final class CrashRun {
             report.commands += 1
             if command.outcome?.isOK == true { report.accepted += 1 }
             if command.outcome?.status == ErrorCode.fenced.rawValue { report.fenced += 1 }
+            if command.outcome?.status == ErrorCode.full.rawValue { report.full += 1 }
         }
     }
 

@@ -40,7 +40,7 @@ import Testing
 
     static func show(_ report: CrashRun.Report, seed: UInt64) {
         print(
-            "crash: seed \(seed): \(report.rounds) rounds, \(report.jobs) jobs, \(report.accepted) of \(report.commands) commands accepted, \(report.fenced) fenced, \(report.sightings) jobs of unanswered adds seen, \(report.untouched) faults not reached, \(report.milliseconds) ms"
+            "crash: seed \(seed): \(report.rounds) rounds, \(report.jobs) jobs, \(report.accepted) of \(report.commands) commands accepted, \(report.fenced) fenced, \(report.full) refused as full, \(report.sightings) jobs of unanswered adds seen, \(report.untouched) faults not reached, \(report.milliseconds) ms"
         )
         for violation in report.violations { print("crash: seed \(seed): \(violation)") }
     }

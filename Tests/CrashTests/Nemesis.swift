@@ -39,6 +39,11 @@ enum Nemesis: Sendable, CustomStringConvertible {
     static let withoutStrace: String? =
         FileManager.default.isExecutableFile(atPath: "/usr/bin/strace") ? nil : "strace is not installed"
 
+    /// After it adds may be refused.
+    var fillsDisk: Bool {
+        if case .systemCall(_, let fault, _) = self { fault.contains("ENOSPC") } else { false }
+    }
+
     /// The program that the server is run by.
     var wrapper: [String] {
         guard case .systemCall(let name, let fault, let when) = self else { return [] }

@@ -93,6 +93,13 @@ extension CrashTests {
         #expect(report.untouched < Self.faultRounds)
     }
 
+    /// A data page that finds no room refuses the adds of its batch, and the server goes on; where the page that makes
+    /// a commit valid finds none, the outcome is unknown, and the server ends.
+    @Test func `a write that finds no room loses nothing`() async throws {
+        guard let report = try await Self.run(["pwrite64"], fault: "error=ENOSPC", seed: 12) else { return }
+        #expect(report.violations.isEmpty)
+    }
+
     /// What a kill can't show, since the page cache outlives the process.
     @Test(arguments: ["fsync", "none"])
     func `a server flushes before it answers, and one with durability none does not`(durability: String) async throws {

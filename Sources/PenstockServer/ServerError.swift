@@ -41,7 +41,8 @@ extension ServerError {
         case .data(.damaged), .engine(.newerFormat), .engine(.damaged): ServerError.dataError
         case .data(.networkFilesystem), .insecureAddress, .noAddress: ServerError.badConfiguration
         case .listen: ServerError.unavailable
-        case .data(.lmdb), .data(.system), .engine(.lmdb), .engine(.full), .reader, .system: ServerError.systemError
+        case .data(.lmdb), .data(.system), .engine(.lmdb), .engine(.full), .reader: ServerError.inputOutputError
+        case .system: ServerError.systemError
         }
     }
 
@@ -55,6 +56,8 @@ extension ServerError {
     package static let badConfiguration: Int32 = 78
     /// The address can't be listened on.
     package static let unavailable: Int32 = 69
-    /// The system or the disk refused.
+    /// The system refused a thread or a handle.
     package static let systemError: Int32 = 71
+    /// The disk refused, at the start or at a commit; what became of that commit is found out at the next start.
+    package static let inputOutputError: Int32 = 74
 }

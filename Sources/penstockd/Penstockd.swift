@@ -12,7 +12,7 @@ struct Penstockd: ParsableCommand {
         discussion: """
             SIGTERM and SIGINT stop it cleanly; a second one at once. It exits with 0 after a clean stop, 64 for bad \
             options, 65 where the database is damaged or of a newer format, 69 where it can't listen, 71 where the \
-            system refuses, 74 where a commit failed, 75 where another server has the directory, 77 where it may not \
+            system refuses, 74 where the disk does, 75 where another server has the directory, 77 where it may not \
             write there, and 78 for options that are not allowed.
             """,
         version: ServerConfiguration.version
@@ -97,11 +97,8 @@ struct Penstockd: ParsableCommand {
         server.run()
         if let failure = server.failure {
             logger.critical("the server ended", metadata: ["reason": "\(failure)"])
-            throw ExitCode(Penstockd.inputOutputError)
+            throw ExitCode(ServerError.inputOutputError)
         }
         logger.info("stopped")
     }
-
-    /// What sysexits.h calls EX_IOERR: a commit failed, and what became of it is found out at the next start.
-    private static let inputOutputError: Int32 = 74
 }

@@ -162,12 +162,12 @@ final class CrashRun {
         do {
             server = try ServerProcess(directory, wrapper: nemesis.wrapper)
         } catch CrashError.ended(let exit, let log) {
-            return check(exit, fault, atStart: true, log)
+            return check(exit, fault, log)
         }
         stage.set(.load, port: server.port)
         // A full disk need not end the server.
         if let exit = server.wait(milliseconds: nemesis.fillsDisk ? 400 : 1500) {
-            check(exit, fault, atStart: false, directory.logTail)
+            check(exit, fault, directory.logTail)
         } else {
             report.untouched += 1
             server.kill()
@@ -175,12 +175,11 @@ final class CrashRun {
         stage.set(.load, port: nil)
     }
 
-    private func check(_ exit: ServerProcess.Exit, _ fault: String, atStart: Bool, _ log: String) {
+    private func check(_ exit: ServerProcess.Exit, _ fault: String, _ log: String) {
         let isRight: Bool
         switch exit {
         case .signal(let signal): isRight = fault.hasPrefix("signal=KILL") && signal == SIGKILL
-        // 74: a commit failed; 71: the server could not start, for the system refused it something.
-        case .code(let code): isRight = fault.hasPrefix("error=") && (code == 74 || atStart && code == 71)
+        case .code(let code): isRight = fault.hasPrefix("error=") && code == 74
         }
         if !isRight { report.violations.append("with \(fault) the server ended with \(exit): \(log)") }
     }

@@ -22,6 +22,8 @@ struct DirectoryLock: ~Copyable {
     }
 
     deinit {
+        // Said, not only by closing: a child that another thread is just starting has the descriptor too, until its exec.
+        flock(file, LOCK_UN)
         close(file)
     }
 }

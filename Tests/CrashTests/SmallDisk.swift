@@ -6,7 +6,15 @@ final class SmallDisk {
     private let directory: String
 
     /// Why there can be none here; nil if there can.
-    static let withoutMount: String? = geteuid() == 0 ? nil : "a mount needs root"
+    static let withoutMount: String? = {
+        let trial = Process()
+        trial.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        trial.arguments = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+        trial.standardError = FileHandle.nullDevice
+        guard (try? trial.run()) != nil else { return "unshare can't be started" }
+        trial.waitUntilExit()
+        return trial.terminationStatus == 0 ? nil : "a mount needs root, and a system that allows it"
+    }()
 
     /// - Parameter path: where it is mounted; made if it is not there.
     init(at path: String, megabytes: Int, log: String) throws {
@@ -28,7 +36,7 @@ final class SmallDisk {
     deinit { ServerProcess.kill(holder) }
 
     /// The program that runs another one inside.
-    var wrapper: [String] { ["nsenter", "--target", "\(holder)", "--mount"] }
+    var wrapper: [String] { ["nsenter", "--target", "\(holder)", "--mount", "--root"] }
 
     private func inside(_ name: String) -> String { "/proc/\(holder)/root\(directory)/\(name)" }
 

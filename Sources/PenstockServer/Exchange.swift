@@ -82,6 +82,8 @@ final class Exchange: Sendable {
         results.removeAll(keepingCapacity: true)
     }
 
+    var isStopping: Bool { monitor.withLock { $0.isStopping } }
+
     func stop() {
         monitor.withLock { $0.isStopping = true }
         monitor.signal()

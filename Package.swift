@@ -105,7 +105,7 @@ let package = Package(
         ),
         .testTarget(
             name: "PenstockServerTests",
-            dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire"],
+            dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire", "LMDB", "UV"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -78,7 +78,7 @@ extension Server {
                 } else {
                     let applied = try sessionReads.applied(lease.session, snapshot) ?? 0
                     session = sessions.add(lease.session, isOpening: false, applied: applied, now: now)
-                    noteAlive(session)
+                    stageConfirm(session)
                 }
                 guard lease.slot < LeaseTable.slotsMax else { throw LMDBError(.corrupted, in: .get) }
                 dispatcher.leases.restore(

@@ -123,19 +123,7 @@ extension Server {
                 "The session \(hello.session) is not known: it ended, nobody came back for a day, or it is another database."
             )
         }
-        let session = sessions.add(hello.session, isOpening: false, applied: applied, now: clock.monotonic)
-        noteAlive(session)
-        return session
-    }
-
-    /// Has the database learn that somebody came back for the session, before it looks for those that nobody did.
-    func noteAlive(_ session: Session) {
-        session.lastConfirm = clock.monotonic
-        var command = Command(.confirm)
-        command.sessionSlot = session.slot
-        command.session = session.id
-        command.sequence = session.confirmedSent
-        stage(command)
+        return sessions.add(hello.session, isOpening: false, applied: applied, now: clock.monotonic)
     }
 
     private func storedApplied(_ session: SessionID) throws(WireError) -> UInt64? {
@@ -192,7 +180,8 @@ extension Server {
         } catch {
             fail(error)
         }
-        confirm(hello.confirmed, session)
+        session.confirmed = max(session.confirmed, min(hello.confirmed, session.applied))
+        stageConfirm(session)
     }
 
     /// Gives back what the session holds and the client has not listed, and tells which of the listed are dead.
@@ -234,17 +223,22 @@ extension Server {
         confirm(heartbeat.number, session)
     }
 
-    /// An idle session is written once in so many milliseconds, so that it is known to be alive.
-    private static let aliveMilliseconds: UInt64 = 3_600_000
+    /// A session that was not written for so many milliseconds is, so that it is known to be alive.
+    private static let aliveMilliseconds: UInt64 = 1_800_000
 
     private func confirm(_ sequence: UInt64, _ session: Session) {
         session.confirmed = max(session.confirmed, min(sequence, session.applied))
-        let now = clock.monotonic
-        guard session.confirmed > session.confirmedSent || now > session.lastConfirm + Server.aliveMilliseconds else {
-            return
-        }
+        if session.confirmed > session.confirmedSent || isToBeWritten(session) { stageConfirm(session) }
+    }
+
+    private func isToBeWritten(_ session: Session) -> Bool {
+        clock.monotonic >= session.lastConfirm + Server.aliveMilliseconds
+    }
+
+    /// Has the session's row written: with what is confirmed, and as a sign of life.
+    func stageConfirm(_ session: Session) {
         session.confirmedSent = session.confirmed
-        session.lastConfirm = now
+        session.lastConfirm = clock.monotonic
         var command = Command(.confirm)
         command.sessionSlot = session.slot
         command.session = session.id
@@ -287,6 +281,10 @@ extension Server {
         guard now >= nextExpiry else { return }
         nextExpiry = now + Server.expiryMilliseconds
         environment.releaseDeadReaders()
+        // Whoever is connected or holds leases is not forgotten, though it may have confirmed nothing for a day.
+        for session in sessions.all where !session.isOpening && !session.isEnding && isToBeWritten(session) {
+            stageConfirm(session)
+        }
         stage(Command(.expireSessions))
     }
 

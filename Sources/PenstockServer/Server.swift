@@ -362,7 +362,7 @@ package final class Server {
 }
 
 /// Carries the writer to its thread, which alone uses it from then on.
-private final class WriterBox: @unchecked Sendable {  // because it is handed over once, before the thread starts
+final class WriterBox: @unchecked Sendable {  // because it is handed over once, before the thread starts
     private var writer: Writer
 
     init(_ writer: consuming Writer) { self.writer = writer }

@@ -14,7 +14,7 @@ import UV
 package final class ServerClock: Sendable {
     private let monotonicOffset = Atomic<UInt64>(0)
     private let elapsedOffset = Atomic<UInt64>(0)
-    /// What elapsed time was at the start, less the monotonic time then.
+    /// What elapsed time was at the start, less the monotonic time and the offset then.
     private let elapsedBase = Atomic<UInt64>(0)
 
     package init() {}
@@ -32,7 +32,8 @@ package final class ServerClock: Sendable {
 
     /// Lets elapsed time go on from what the database has.
     func start(elapsed: UInt64) {
-        elapsedBase.store(elapsed &- Loop.monotonicNanoseconds() / 1_000_000, ordering: .relaxed)
+        let passed = Loop.monotonicNanoseconds() / 1_000_000 &+ elapsedOffset.load(ordering: .relaxed)
+        elapsedBase.store(elapsed &- passed, ordering: .relaxed)
     }
 
     /// Moves elapsed and wall time forward: delays and backoffs become due.

@@ -11,10 +11,14 @@ struct Writer: ~Copyable {
     private var engine: Engine
     private var batch = Batch()
     private var batchesUntilLook = 0
+    /// Elapsed time of the last look at the space that is left.
+    private var lastLook: UInt64 = 0
     private var random: SplitMix64
 
     /// Batches between two looks at the space that is left; each look walks the list of free pages.
     private static let batchesPerLook = 64
+    /// Milliseconds between two looks while adds are refused, so that they are taken again soon after there is room.
+    private static let refusingLookMilliseconds: UInt64 = 1000
     /// Milliseconds between two tries while the disk is full.
     private static let fullRetryMilliseconds: UInt32 = 200
 
@@ -63,17 +67,21 @@ struct Writer: ~Copyable {
                 guard case .full = error else { throw error }
             }
             batchesUntilLook = 0
-            // A stop does not wait for somebody to make room: nobody was answered, and nothing is lost by it.
-            if exchange.isStopping { throw .full }
-            if refusesAdds { Loop.sleep(milliseconds: Writer.fullRetryMilliseconds) }
+            if refusesAdds {
+                // Nobody waits any more: the batch is not applied and not answered, as after a crash.
+                if exchange.isStopping { throw .full }
+                Loop.sleep(milliseconds: Writer.fullRetryMilliseconds)
+            }
             refusesAdds = true
         }
     }
 
     private mutating func lookForRoom() {
         batchesUntilLook -= 1
-        guard batchesUntilLook < 0 else { return }
+        let mayHaveRoom = engine.isOverQuota && batch.elapsed >= lastLook + Writer.refusingLookMilliseconds
+        guard batchesUntilLook < 0 || mayHaveRoom else { return }
         batchesUntilLook = Writer.batchesPerLook
+        lastLook = batch.elapsed
         let used = (try? engine.environment.usage().usedBytes) ?? 0
         let free = DiskSpace.free(at: configuration.dataDirectory) ?? .max
         engine.isOverQuota = used > configuration.quotaBytes || free < configuration.diskReserveBytes

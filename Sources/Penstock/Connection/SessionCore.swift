@@ -189,7 +189,6 @@ final class SessionCore {
             if let channel, !output.frames.isEmpty {
                 for frame in output.frames { channel.write(frame, promise: nil) }
                 channel.flush()
-                machine.lastSent = .now()
             }
             for event in output.events { perform(event) }
         }

@@ -17,7 +17,7 @@ extension SessionStateMachine {
         if !isOpened { session = fresh }
         phase = .greeting
         lastReceived = now
-        lastSent = now
+        lastHeartbeat = now
         output.frames.append(hello)
     }
 

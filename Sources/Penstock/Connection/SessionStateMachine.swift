@@ -84,7 +84,8 @@ struct SessionStateMachine<Context> {
     var nextStream: UInt32 = 1
     /// Streams whose end has been asked for: deliveries may still be under way.
     var endingStreams: [UInt32: WorkerID] = [:]
-    var lastSent = NIODeadline.uptimeNanoseconds(0)
+    /// The last heartbeat on this connection; its beginning counts as one.
+    var lastHeartbeat = NIODeadline.uptimeNanoseconds(0)
     /// The last sign of life on this connection, its beginning included.
     var lastReceived = NIODeadline.uptimeNanoseconds(0)
     /// The last sign of life from the server at all.
@@ -250,7 +251,9 @@ struct SessionStateMachine<Context> {
         guard phase != .offline, phase != .ended else { return }
         if now - lastReceived >= heartbeatInterval * 2 {
             output.events.append(.close(PenstockError(.heartbeatMissed, "Nothing came from the server in time.")))
-        } else if phase == .ready && now - lastSent >= heartbeatInterval {
+        } else if phase == .ready && now - lastHeartbeat >= heartbeatInterval {
+            // Also from a busy session, which needs no sign of life: nothing else confirms its outcomes.
+            lastHeartbeat = now
             output.frames.append(ByteBuffer(Heartbeat(number: confirmed)))
         }
     }

@@ -375,4 +375,41 @@ import Testing
             #expect(try second.hello(resuming: first.session).refusal == .sessionUnknown)
         }
     }
+
+    @Test func `a resumed session is kept for a day from then on, also where nothing was confirmed`() async throws {
+        try await withWireServer { server in
+            let first = try server.openClient()
+            server.crash()
+            server.advance(by: .seconds(23 * 3600))
+            try server.start()
+            let second = try server.wireClient()
+            try second.resume(first)
+            second.close()
+            let other = try server.openClient()
+            try other.poll { $0.connections == 1 }
+            server.advance(by: .seconds(2 * 3600))
+            // The look for sessions to forget comes once an hour.
+            let before = try other.roundTrip().commands
+            server.advanceLeases(by: .seconds(3_601))
+            let healthy = try server.openClient()
+            try healthy.poll { $0.commands >= before + 2 }
+            #expect(try server.wireClient().resume(first).welcome.resumed)
+        }
+    }
+
+    @Test func `a connected session that confirms nothing is not forgotten`() async throws {
+        try await withWireServer { server in
+            let first = try server.openClient()
+            // The server looks for sessions to forget at its start, and an hour later.
+            for round in 0..<300 {
+                if round == 10 { server.advance(by: .seconds(2 * 86_400)) }
+                server.advanceLeases(by: .seconds(15))
+                try first.roundTrip()
+            }
+            try first.add(queue: "q")
+            server.crash()
+            try server.start()
+            #expect(try server.wireClient().resume(first).welcome.lastApplied == 1)
+        }
+    }
 }

@@ -35,10 +35,8 @@ final class WireConnection {
                 unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else {
-            close(socket)
-            throw CrashError.disconnected
-        }
+        // Whole by now, so that `deinit` closes the socket.
+        guard connected == 0 else { throw CrashError.disconnected }
     }
 
     deinit { close(socket) }

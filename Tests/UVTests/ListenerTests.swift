@@ -160,35 +160,38 @@ extension UVSuite {
             }
         }
 
-        @Test func `a listener without file descriptors turns connections away and goes on`() throws {
-            try withLoop { loop in
-                let client = Peer()
-                var accepted = 0
-                let listener = try Listener.tcp(host: "127.0.0.1", port: 0, on: loop) { stream in
-                    accepted += 1
-                    stream.close()
+        @Test func `a listener without file descriptors turns connections away and goes on`() async {
+            // In a process of its own: the limit holds for all of a process.
+            await #expect(processExitsWith: .success) {
+                try withLoop { loop in
+                    let client = Peer()
+                    var accepted = 0
+                    let listener = try Listener.tcp(host: "127.0.0.1", port: 0, on: loop) { stream in
+                        accepted += 1
+                        stream.close()
+                    }
+                    var limit = rlimit()
+                    unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                    // The client's socket is made now; the accepting one won't be.
+                    try Stream.connectTCP(host: "127.0.0.1", port: listener.localPort, on: loop, delegate: client) {
+                        if case .success(let stream) = $0 { stream.startReading() }
+                    }
+                    let next = unsafe open("/dev/null", O_RDONLY)
+                    close(next)
+                    var low = limit
+                    low.rlim_cur = rlim_t(next)
+                    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &low)
+                    while client.ends.isEmpty { loop.runOnce(wait: true) }
+                    unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                    #expect(client.ends == [.endOfFile])
+                    #expect(accepted == 0)
+                    try Stream.connectTCP(host: "127.0.0.1", port: listener.localPort, on: loop, delegate: Peer()) {
+                        if case .success(let stream) = $0 { stream.close() }
+                        listener.close()
+                    }
+                    while accepted == 0 { loop.runOnce(wait: true) }
+                    #expect(accepted == 1)
                 }
-                var limit = rlimit()
-                unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-                // The client's socket is made now; the accepting one won't be.
-                try Stream.connectTCP(host: "127.0.0.1", port: listener.localPort, on: loop, delegate: client) {
-                    if case .success(let stream) = $0 { stream.startReading() }
-                }
-                let next = unsafe open("/dev/null", O_RDONLY)
-                close(next)
-                var low = limit
-                low.rlim_cur = rlim_t(next)
-                unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &low)
-                while client.ends.isEmpty { loop.runOnce(wait: true) }
-                unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-                #expect(client.ends == [.endOfFile])
-                #expect(accepted == 0)
-                try Stream.connectTCP(host: "127.0.0.1", port: listener.localPort, on: loop, delegate: Peer()) {
-                    if case .success(let stream) = $0 { stream.close() }
-                    listener.close()
-                }
-                while accepted == 0 { loop.runOnce(wait: true) }
-                #expect(accepted == 1)
             }
         }
     }

@@ -14,11 +14,6 @@ func mode(of path: String) -> UInt32? {
     return status.st_mode & 0o777
 }
 
-/// The open file descriptors of the process.
-func openFileCount() -> Int {
-    (0..<4096).count { fcntl($0, F_GETFD) != -1 }
-}
-
 /// The open sockets of the process with an IPv4 port on either end: those of one test, whatever others do meanwhile.
 func openSocketCount(port: Int) -> Int {
     (0..<Int32(4096)).count { isOpen($0, port: port, atPeer: false) || isOpen($0, port: port, atPeer: true) }

@@ -271,10 +271,12 @@ extension Server {
         for session in Array(sessions.all) where session.connection == nil { forgetIfIdle(session) }
         expireSessions(now: now)
         let hasWork = connectionCount > 0 || sessions.all.contains { _ in true }
-        nextHousekeeping = hasWork ? now + max(50, shortest / 2) : .max
+        // A heartbeat is late by a quarter of its interval at most: so the division rounds up.
+        nextHousekeeping = hasWork ? now + max(50, (shortest + 3) / 4) : .max
     }
 
-    /// Milliseconds between two looks for sessions that nobody came back to.
+    /// Milliseconds between two looks for sessions that nobody came back to. One look takes as many rounds of the
+    /// housekeeping as there are pages of sessions.
     private static let expiryMilliseconds: UInt64 = 3_600_000
 
     private func expireSessions(now: UInt64) {

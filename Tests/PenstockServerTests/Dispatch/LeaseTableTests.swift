@@ -246,6 +246,7 @@ struct LeaseTableTests {
         for slot in 0..<5000 as Range<UInt32> where slot != 10 { table.revoke(slot) }
         table.trim()
         #expect(table.slotCount == 11)
+        #expect(table.capacityHeld < 100)
         #expect(table.find(10, token: token, sessionSlot: 1) != nil)
         #expect(table.find(4000, token: token, sessionSlot: 1) == nil)
         table.checkInvariants()

@@ -151,6 +151,8 @@ package struct BatchResult: Sendable {
     package var finishedFlows: [FlowID] = []
     /// Elapsed time at which the next delayed job is due; `.max` where there is none.
     package var nextDue: UInt64 = .max
+    /// The look for sessions to forget has not come to the last one.
+    package var hasMoreSessions = false
     /// Queues that were named for the first time.
     package var newQueues: [QueueID] = []
 
@@ -169,6 +171,7 @@ package struct BatchResult: Sendable {
         finishedJobs.removeAll(keepingCapacity: true)
         finishedFlows.removeAll(keepingCapacity: true)
         nextDue = .max
+        hasMoreSessions = false
         newQueues.removeAll(keepingCapacity: true)
     }
 }

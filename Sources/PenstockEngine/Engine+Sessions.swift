@@ -40,7 +40,7 @@ extension Engine {
     }
 
     /// Looks at the sessions after those that the last command looked at; at the end it begins anew.
-    mutating func expireSessions(_ transaction: inout WriteTransaction) throws(LMDBError) {
+    mutating func expireSessions(_ transaction: inout WriteTransaction, _ result: inout BatchResult) throws(LMDBError) {
         for _ in 0..<Engine.sessionsPerCommandMax {
             guard let (key, record) = try nextSession(SessionKey(expiryCursor), transaction) else {
                 expiryCursor = SessionID(high: 0, low: 0)
@@ -49,6 +49,7 @@ extension Engine {
             if record.lastSeen + Engine.sessionMilliseconds < meta.elapsed { try forget(key.session, &transaction) }
             expiryCursor = key.session
         }
+        result.hasMoreSessions = true
     }
 
     /// Writes what the batch's commands came to: one row for each session, and the same bytes for its connection.

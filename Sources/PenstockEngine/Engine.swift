@@ -203,7 +203,7 @@ package struct Engine: ~Copyable {
         case .promote:
             try promote(&transaction, &result)
         case .expireSessions:
-            try expireSessions(&transaction)
+            try expireSessions(&transaction, &result)
         }
     }
 }

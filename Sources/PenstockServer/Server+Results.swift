@@ -23,6 +23,7 @@ extension Server {
         commandsInFlight -= result.commandCount
         nextDue = result.nextDue
         isPromoting = false
+        if result.hasMoreSessions { nextExpiry = 0 }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
         for slot in result.openedSessions { didOpen(slot) }
         for outcomes in result.outcomes { answer(outcomes, result) }

@@ -65,10 +65,19 @@ extension Server {
 
     /// Takes a session that nobody uses out of memory; the database remembers it for a day.
     private func forgetIfIdle(_ session: Session) {
-        guard session.connection == nil, session.welcoming == nil, session.isSettled, !session.isEnding else { return }
-        var isHolding = false
-        dispatcher.leases.forEachHeld { _, lease in if lease.sessionSlot == session.slot { isHolding = true } }
-        if !isHolding { sessions.remove(session) }
+        if session.isIdle { forget(idle: [session]) }
+    }
+
+    /// Takes those of the sessions that hold no lease out of memory.
+    ///
+    /// - Complexity: O(leases + sessions).
+    private func forget(idle idleSessions: [Session]) {
+        guard !idleSessions.isEmpty else { return }
+        var holders = Set<UInt32>()
+        dispatcher.leases.forEachHeld { _, lease in
+            if sessions[lease.sessionSlot]?.isIdle == true { holders.insert(lease.sessionSlot) }
+        }
+        for session in idleSessions where !holders.contains(session.slot) { sessions.remove(session) }
     }
 
     // MARK: Hello
@@ -268,13 +277,16 @@ extension Server {
                 connection.send(Heartbeat(number: statistics.lastCommit))
             }
         }
-        for session in Array(sessions.all) where session.connection == nil { forgetIfIdle(session) }
+        forget(idle: sessions.all.filter(\.isIdle))
+        dispatcher.leases.trim()
         expireSessions(now: now)
         let hasWork = connectionCount > 0 || sessions.all.contains { _ in true }
-        nextHousekeeping = hasWork ? now + max(50, shortest / 2) : .max
+        // A heartbeat is late by a quarter of its interval at most: so the division rounds up.
+        nextHousekeeping = hasWork ? now + max(50, (shortest + 3) / 4) : .max
     }
 
-    /// Milliseconds between two looks for sessions that nobody came back to.
+    /// Milliseconds between two looks for sessions that nobody came back to. One look takes as many rounds of the
+    /// housekeeping as there are pages of sessions.
     private static let expiryMilliseconds: UInt64 = 3_600_000
 
     private func expireSessions(now: UInt64) {

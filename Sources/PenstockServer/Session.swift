@@ -46,6 +46,9 @@ final class Session {
     /// Nothing of it is on its way to the disk.
     var isSettled: Bool { !isOpening && accepted == applied }
 
+    /// Nobody uses it, unless it holds leases.
+    var isIdle: Bool { connection == nil && welcoming == nil && isSettled && !isEnding }
+
     /// Milliseconds between two heartbeats: a third of the shortest lease, at most ten seconds.
     var heartbeat: UInt32 { min(Limits.heartbeatMillisecondsMax, lockDurationMin / 3) }
 

@@ -11,8 +11,11 @@ struct Waits {
 
     private var jobs: [JobID: [Request]] = [:]
     private var flows: [FlowID: [Request]] = [:]
-    /// No request runs out before this time.
+    /// When to look for requests that have run out; they are found at most ``slackMilliseconds`` late.
     private(set) var nextDeadline = UInt64.max
+
+    /// A look costs a walk over all requests, so that those which run out one shortly after the other share one.
+    static let slackMilliseconds: UInt64 = 64
 
     var isEmpty: Bool { jobs.isEmpty && flows.isEmpty }
 
@@ -21,7 +24,11 @@ struct Waits {
         case .job(let id): jobs[id, default: []].append(request)
         case .flow(let id): flows[id, default: []].append(request)
         }
-        nextDeadline = min(nextDeadline, request.deadline)
+        noteDeadline(of: request)
+    }
+
+    private mutating func noteDeadline(of request: Request) {
+        nextDeadline = min(nextDeadline, (request.deadline / Waits.slackMilliseconds + 1) * Waits.slackMilliseconds)
     }
 
     mutating func take(_ job: JobID) -> [Request] { jobs.removeValue(forKey: job) ?? [] }
@@ -53,7 +60,7 @@ struct Waits {
     private mutating func filter(_ isKept: (Request) -> Bool) {
         jobs = jobs.mapValues { $0.filter(isKept) }.filter { !$0.value.isEmpty }
         flows = flows.mapValues { $0.filter(isKept) }.filter { !$0.value.isEmpty }
-        for request in jobs.values.joined() { nextDeadline = min(nextDeadline, request.deadline) }
-        for request in flows.values.joined() { nextDeadline = min(nextDeadline, request.deadline) }
+        for request in jobs.values.joined() { noteDeadline(of: request) }
+        for request in flows.values.joined() { noteDeadline(of: request) }
     }
 }

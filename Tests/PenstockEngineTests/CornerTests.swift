@@ -17,6 +17,22 @@ import Testing
         try engine.add(job("b"))
     }
 
+    @Test func `a look for sessions to forget goes on where the last one ended`() throws {
+        for number in 1...1500 as ClosedRange<UInt64> {
+            engine.stage(.openSession, TestSession(slot: 1, number: number))
+        }
+        try engine.commit()
+        engine.advance(2 * 86_400_000)
+        engine.stage(.expireSessions, engine.session)
+        try engine.commit()
+        #expect(engine.result.hasMoreSessions)
+        engine.stage(.expireSessions, engine.session)
+        try engine.commit()
+        #expect(!engine.result.hasMoreSessions)
+        #expect(try engine.resume(TestSession(slot: 1, number: 1)).applied == nil)
+        #expect(try engine.resume(TestSession(slot: 1, number: 1500)).applied == nil)
+    }
+
     @Test func `a job whose only dependent is in another flow is a sink of its own`() throws {
         try engine.add(.flow([job("old", id: "old"), job("rest", after: [.node("old")])]))
         let added = try engine.add(.flow([job("new"), job("old", after: [.node("new", .ignore)], id: "old")]))

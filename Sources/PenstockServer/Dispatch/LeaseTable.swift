@@ -52,6 +52,9 @@ struct LeaseTable: ~Copyable {
     /// Slots, vacant ones included.
     var slotCount: Int { leases.count }
 
+    /// Slots for which memory is held.
+    var capacityHeld: Int { leases.capacity }
+
     /// The lease at a slot that is not vacant.
     subscript(slot: UInt32) -> Lease {
         precondition(!leases[Int(slot)].isVacant, "the slot is vacant")
@@ -296,7 +299,8 @@ struct LeaseTable: ~Copyable {
                 next = min(next, lease.grantedAt &+ writeAfter)
             }
         }
-        nextWrite = next
+        // Each call walks over all slots: leases that come of age shortly after one another share a walk.
+        nextWrite = next == .max ? .max : max(next, time &+ writeAfter &+ writeAfter / 4)
     }
 
     /// Appends the slots of the live leases that have run out. The caller ends each of them.
@@ -326,11 +330,16 @@ struct LeaseTable: ~Copyable {
         if nextDeadline != .max { nextDeadline &+= gap }
     }
 
-    /// Frees memory where most slots at the end are vacant. For a slow timer.
+    /// Frees memory where half of the slots, at the end, are vacant. For a slow timer.
     mutating func trim() {
         guard leases.count > 1024, heldCount * 4 < leases.count else { return }
-        while let last = leases.last, last.isVacant { leases.removeLast() }
-        leases = Array(leases)
+        let keptCount = (leases.lastIndex { !$0.isVacant } ?? -1) + 1
+        guard keptCount < leases.count / 2 else { return }
+        // Into new memory: an array that only loses elements keeps what it has.
+        var kept: [Lease] = []
+        kept.reserveCapacity(keptCount)
+        for slot in 0..<keptCount { kept.append(leases[slot]) }
+        leases = kept
         vacantSlots = leases.indices.reversed().filter { leases[$0].isVacant }.map { UInt32($0) }
     }
 

@@ -43,6 +43,8 @@ package struct Command: Sendable {
     /// The lease's place in the server's table.
     package var slot: UInt32 = 0
     package var token = LeaseToken.none
+    /// The last commit that the dispatcher knew of when it granted the lease.
+    package var settled: UInt64 = 0
     /// Wall time at which the lease was granted, in milliseconds.
     package var startedAt: UInt64 = 0
     /// Milliseconds: a failure's own delay, or a written lease's duration.
@@ -76,6 +78,8 @@ package struct Batch: Sendable {
     package var arena = WireWriter(capacity: 4096)
     /// The changes of the lease set since the last batch, in order.
     package var slotChanges: [SlotChange] = []
+    /// The last commit that the dispatcher knew of when it staged the batch's first command.
+    package var settled: UInt64 = .max
     /// Milliseconds of the persisted clock that no wall clock moves.
     package var elapsed: UInt64 = 0
     /// Wall time in milliseconds since 1970.
@@ -100,6 +104,7 @@ package struct Batch: Sendable {
             swap(&self, &other)
             return
         }
+        settled = min(settled, other.settled)
         let base = UInt32(arena.count)
         arena.raw(other.arena.span)
         for var command in other.commands {
@@ -114,6 +119,7 @@ package struct Batch: Sendable {
     package mutating func removeAll() {
         commands.removeAll(keepingCapacity: true)
         slotChanges.removeAll(keepingCapacity: true)
+        settled = .max
         arena.removeAll()
         arena.shrink(to: 4 << 20)
     }

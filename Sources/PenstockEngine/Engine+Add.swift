@@ -242,6 +242,7 @@ extension Engine {
                 try leaveIndex(record, of: job, &transaction)
                 if record.state == .waiting {
                     result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
+                    withdrawals.add(job, commit: transaction.id)
                 }
                 record.due = 0
                 try move(&record, of: job, to: .waitingChildren, &transaction, &result)

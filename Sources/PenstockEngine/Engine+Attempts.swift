@@ -112,7 +112,7 @@ extension Engine {
     ) throws(LMDBError) -> JobRecord? {
         guard let record = try record(of: command.job, transaction) else { return nil }
         switch record.state {
-        case .waiting: return record
+        case .waiting: return withdrawals.void(command) ? nil : record
         case .active: return record.due == command.token.rawValue ? record : nil
         default: return nil
         }
@@ -133,7 +133,9 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard var record = try record(of: command.job, transaction), record.state == .waiting else { return }
+        guard var record = try record(of: command.job, transaction), record.state == .waiting,
+            !withdrawals.void(command)
+        else { return }
         try leaveIndex(record, of: command.job, &transaction)
         endLease(&record, command)
         try move(&record, of: command.job, to: .active, &transaction, &result)

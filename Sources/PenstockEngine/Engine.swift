@@ -28,6 +28,9 @@ package struct Engine: ~Copyable {
     /// The live leases as of the hand-over of the batch: the job at each slot.
     var leaseSet = LeaseSet()
 
+    /// Jobs that were withdrawn by commits that the dispatcher may not know of.
+    var withdrawals = Withdrawals()
+
     /// The flow that was last touched, not yet written: neighbours in a batch often share one.
     var openFlow: OpenFlow?
     /// Failed jobs whose dependents are still to be told.
@@ -109,6 +112,8 @@ package struct Engine: ~Copyable {
         outcomes.removeAll()
         let before = meta
         let cursorBefore = expiryCursor
+        withdrawals.settle(batch.settled)
+        let withdrawalsBefore = withdrawals.count
         random = SplitMix64(seed: batch.seed)
         do throws(EngineError) {
             try commit(batch, refusingAdds: refusingAdds, into: &result)
@@ -116,6 +121,7 @@ package struct Engine: ~Copyable {
             // Nothing of the batch is in the database, so nothing may be in memory.
             meta = before
             expiryCursor = cursorBefore
+            withdrawals.truncate(to: withdrawalsBefore)
             openFlow = nil
             failures.removeAll()
             dirtyQueues.removeAll()

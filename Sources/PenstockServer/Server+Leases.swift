@@ -58,6 +58,7 @@ extension Server {
         command.job = lease.job
         command.slot = slot
         command.token = lease.token
+        command.settled = lease.settled
         command.startedAt = lease.startedAt
         return command
     }

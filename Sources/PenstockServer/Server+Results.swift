@@ -33,6 +33,8 @@ extension Server {
             ready: result.ready,
             revoked: &revoked
         )
+        dispatcher.leases.settled = result.commit
+        staging.settled = result.commit
         if !revoked.isEmpty { tellRevoked() }
         for slot in result.endedSessions { didEnd(slot) }
         if !waits.isEmpty { answerWaits(result) }

@@ -7,6 +7,8 @@ import PenstockWire
 /// A bound keeps a commit short: what arrives behind a burst waits for one batch
 /// of it, not for all. Batches are used again.
 struct Staging {
+    /// The last commit whose outcome the dispatcher was told.
+    var settled: UInt64 = 0
     /// What commands are added to.
     var open = Batch()
     /// Full batches, the oldest first: they go before ``open``.
@@ -17,6 +19,7 @@ struct Staging {
     mutating func keep(_ bytes: RawSpan) -> ByteRange { open.keep(bytes) }
 
     mutating func add(_ command: Command) {
+        if open.commands.isEmpty { open.settled = settled }
         open.commands.append(command)
         if open.commands.count >= Exchange.batchCommandsMax || open.arena.count >= Exchange.batchBytesMax {
             var next = spare.popLast() ?? Batch()

@@ -29,6 +29,40 @@ import Testing
         #expect(try engine.state(flow["b"]) == .failed)
     }
 
+    @Test func `a lease that was granted before its job was withdrawn is void, though the job is ready again`() throws {
+        let d = try engine.add(job("d"))
+        let j = try engine.add(job("j", id: "j"))
+        let leaseOfD = try engine.lease(d)
+        // The dispatcher grants j while the batch that hangs d on it is applied: the engine does not know of the lease.
+        let early = TestLease(
+            job: j,
+            queue: leaseOfD.queue,
+            flow: .none,
+            slot: leaseOfD.slot + 1,
+            token: LeaseToken(epoch: 1, counter: 99),
+            session: engine.session,
+            startedAt: engine.wall
+        )
+        engine.stageAdd([.single(job("j", after: [.job(d)], id: "j"))])
+        try engine.commit()
+        #expect(try engine.state(j) == .waitingChildren)
+        // Staged before the dispatcher was told of the withdrawal.
+        engine.batch.settled = 0
+        engine.stageComplete(leaseOfD)
+        engine.stage(.writeLease, engine.session) {
+            $0.job = j
+            $0.slot = early.slot
+            $0.token = early.token
+        }
+        let late = engine.stageComplete(early)
+        try engine.commit()
+        #expect(engine.session.code(late) == .fenced)
+        #expect(try engine.state(j) == .waiting)
+        // A lease of after that is as good as any.
+        try engine.complete(j)
+        #expect(try engine.state(j) == .completed)
+    }
+
     @Test func `a job that forgives no stall fails at the first`() throws {
         let id = try engine.add(job("a") { $0.maxStalledCount = 0 })
         engine.stageStall(try engine.lease(id))

@@ -34,6 +34,8 @@ struct Lease: Sendable {
     var phase = Phase.live
     /// A command that writes it has been given.
     var isWriteRequested = false
+    /// The last commit whose outcome had been told when it was granted.
+    var settled: UInt64 = 0
     /// It is kept in the database.
     var isWritten = false
 

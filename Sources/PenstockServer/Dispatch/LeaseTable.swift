@@ -26,6 +26,9 @@ struct LeaseTable: ~Copyable {
     /// Milliseconds after which a lease is to be written.
     let writeAfter: UInt64
 
+    /// The last commit whose outcome was told.
+    var settled: UInt64 = 0
+
     private var leases: [Lease] = []
     private var vacantSlots: [UInt32] = []
     private var index = JobSlotIndex()
@@ -93,7 +96,7 @@ struct LeaseTable: ~Copyable {
         let slot = vacantSlots.last ?? UInt32(leases.count)
         guard index.insert(job, slot: slot) else { return nil }
         counter += 1
-        let lease = Lease(
+        var lease = Lease(
             job: job,
             token: LeaseToken(epoch: epoch, counter: counter),
             turn: turn,
@@ -107,6 +110,7 @@ struct LeaseTable: ~Copyable {
             lockDuration: lockDuration,
             change: UInt32(changes.count)
         )
+        lease.settled = settled
         place(lease, at: slot)
         nextWrite = min(nextWrite, now &+ writeAfter)
         return (slot, lease.token)

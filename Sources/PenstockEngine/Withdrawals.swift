@@ -1,0 +1,31 @@
+import PenstockWire
+
+/// Jobs that lost their readiness to a new dependency, as long as a lease may be about that was granted before.
+///
+/// The dispatcher grants in memory, beside the batch that is being applied. A
+/// lease that it granted before it learned of a withdrawal is void, though the
+/// job may be ready again by the time its worker says something. So each command
+/// names the last commit that the dispatcher knew of at the grant, and each batch
+/// the last one that it knew of when the batch was begun: what is older than that
+/// has been told, and the lease has been revoked.
+struct Withdrawals {
+    private var entries: [(job: JobID, commit: UInt64)] = []
+
+    var count: Int { entries.count }
+
+    mutating func add(_ job: JobID, commit: UInt64) { entries.append((job, commit)) }
+
+    /// True where the job was withdrawn after the lease was granted.
+    /// - Complexity: O(withdrawals), which are rare and soon told.
+    func void(_ command: Command) -> Bool {
+        !entries.isEmpty && entries.contains { $0.job == command.job && $0.commit > command.settled }
+    }
+
+    /// Forgets those that the dispatcher has been told of.
+    mutating func settle(_ commit: UInt64) {
+        if !entries.isEmpty { entries.removeAll { $0.commit <= commit } }
+    }
+
+    /// Takes back those of a batch that was not committed.
+    mutating func truncate(to count: Int) { entries.removeLast(entries.count - count) }
+}

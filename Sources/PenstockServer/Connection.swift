@@ -88,6 +88,9 @@ final class Connection: StreamDelegate {
             || session.map { $0.accepted - $0.applied > Server.commandsOfSessionMax } ?? false
     }
 
+    /// Nothing is read from it until its commands are durable: its heartbeats lie unread, by no fault of its own.
+    var isHeldUp: Bool { isPaused && stream.unsentBytes <= Server.unsentBytesForDeliveryMax }
+
     /// Goes on where it was paused, if the reason is gone.
     func goOnIfPaused() {
         guard isPaused, !isBehind else { return }

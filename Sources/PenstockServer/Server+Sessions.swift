@@ -270,6 +270,10 @@ extension Server {
             }
             let interval = UInt64(session.heartbeat)
             shortest = min(shortest, interval)
+            if connection.isHeldUp {
+                connection.lastHeard = now
+                session.lastHeard = now
+            }
             if now > connection.lastHeard + 2 * interval {
                 connection.fail(WireError(.heartbeatMissed, "Nothing was heard for two intervals of \(interval) ms."))
             } else if now >= connection.lastSent + interval {

@@ -168,7 +168,10 @@ package struct Reads {
             }
             guard custom.utf8.count <= PenstockWire.Limits.customIDBytesMax else {
                 throw .refused(
-                    WireError(.invalidCustomID, "A custom id of \(custom.utf8.count) bytes; 255 are allowed.")
+                    WireError(
+                        .invalidCustomID,
+                        "A custom id of \(custom.utf8.count) bytes; \(PenstockWire.Limits.customIDBytesMax) are allowed."
+                    )
                 )
             }
             let text = Array(custom.utf8)

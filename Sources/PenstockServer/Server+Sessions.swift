@@ -1,4 +1,5 @@
 import LMDB
+import Logging
 import PenstockEngine
 import PenstockWire
 import UV
@@ -99,6 +100,13 @@ extension Server {
         let session = try hello.mode == .open ? open(hello) : resume(hello)
         if hello.lockDuration > 0 { session.lockDurationMin = min(session.lockDurationMin, hello.lockDuration) }
         session.lastHeard = clock.monotonic
+        logger.debug(
+            "a client said hello",
+            metadata: [
+                "client": "\(Names.quoted(hello.client))", "session": "\(session.id)",
+                "peer": "\(connection.stream.peerName)",
+            ]
+        )
         connection.session = session
         connection.state = .welcoming
         connection.hello = (header, hello.confirmed, hello.mode == .resume)

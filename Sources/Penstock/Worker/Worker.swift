@@ -26,7 +26,7 @@ import Synchronization
 public final class Worker: Service {
     /// How a worker works, beside its concurrency.
     public struct Options: Sendable {
-        /// The worker's name, sent to the server, which does not keep it yet: at most 255 bytes. Empty by default.
+        /// The worker's name in the server's log: at most 255 bytes. Empty by default.
         public var name: String
         /// How long the server waits for a sign of life before it gives the jobs to others: 1 s to 24 h, by default 30 s.
         ///

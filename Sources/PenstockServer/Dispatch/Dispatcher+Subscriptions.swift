@@ -50,17 +50,6 @@ extension Dispatcher {
         }
     }
 
-    /// Ends every subscription of a session.
-    ///
-    /// - Complexity: O(subscriptions of the server).
-    mutating func unsubscribeAll(ofSession sessionSlot: UInt32) {
-        for place in subscriptions.entries.indices where !subscriptions.entries[place].isVacant {
-            if subscriptions.entries[place].subscription.sessionSlot == sessionSlot {
-                unsubscribe(subscriptions.id(at: place))
-            }
-        }
-    }
-
     /// The subscription, or nil where it is gone.
     func subscription(_ id: SubscriptionID) -> Subscription? {
         subscriptions.place(id).map { subscriptions.entries[$0].subscription }

@@ -36,8 +36,6 @@ struct Lease: Sendable {
     var isWriteRequested = false
     /// The last commit whose outcome had been told when it was granted.
     var settled: UInt64 = 0
-    /// It is kept in the database.
-    var isWritten = false
 
     /// The lease ends at this time of the monotonic clock, where the session was last heard at `lastHeard`.
     @inline(__always)

@@ -149,8 +149,7 @@ struct LeaseTable: ~Copyable {
             bytes: 0,
             lockDuration: lockDuration,
             change: UInt32(changes.count),
-            isWriteRequested: true,
-            isWritten: true
+            isWriteRequested: true
         )
         leases[Int(slot)] = lease
         vacantSlots.removeAll { $0 == slot }
@@ -193,12 +192,6 @@ struct LeaseTable: ~Copyable {
     mutating func note(_ slot: UInt32, flow: FlowID, bytes: UInt32) {
         leases[Int(slot)].flow = flow
         leases[Int(slot)].bytes = bytes
-    }
-
-    /// Notes that the command which writes the lease is durable. A stale token changes nothing.
-    mutating func noteWritten(_ slot: UInt32, token: LeaseToken) {
-        guard Int(slot) < leases.count, leases[Int(slot)].token == token else { return }
-        leases[Int(slot)].isWritten = true
     }
 
     // MARK: Ending

@@ -28,7 +28,7 @@ package struct Hello: WireMessage {
     package var lockDuration: UInt32
     /// The highest number below which the client holds every outcome.
     package var confirmed: UInt64
-    /// The client's name, for logs and lists.
+    /// The client's name, for the server's log.
     package var client: String
 
     package init(

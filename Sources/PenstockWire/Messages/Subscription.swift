@@ -11,7 +11,7 @@ package struct Subscribe: WireMessage {
     package var creditBytes: UInt32
     /// Milliseconds; 0 is the default of 30,000.
     package var lockDuration: UInt32
-    /// The worker's name, kept with what it does.
+    /// The worker's name, for the server's log.
     package var worker: String
 
     package init(

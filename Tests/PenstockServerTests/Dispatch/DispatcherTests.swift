@@ -411,18 +411,6 @@ struct DispatcherTests {
     }
 
     @Test
-    func `the subscriptions of a session end with it`() {
-        var dispatcher = dispatcher
-        var source = TestSource()
-        _ = dispatcher.subscribe(jobs: 5, connection: 1, session: 1)
-        _ = dispatcher.subscribe(jobs: 5, connection: 2, session: 2)
-        dispatcher.unsubscribeAll(ofSession: 1)
-        dispatcher.announce(source.add(1...3))
-        #expect(dispatcher.grantAll(&source) == [1, 2, 3])
-        #expect(source.grants.allSatisfy { $0.sessionSlot == 2 })
-    }
-
-    @Test
     func `subscriptions that come and go leave nothing in the rows`() {
         var dispatcher = dispatcher
         _ = dispatcher.subscribe(jobs: 1)

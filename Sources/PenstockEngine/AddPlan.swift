@@ -37,6 +37,7 @@ struct AddPlan {
         /// Index of the dependency among the nodes; -1 where only its id was named.
         var dependencyNode: Int
         var policy: FailurePolicy?
+        var condition: EdgeCondition
         /// Where a stored job was given the edge: its position there.
         var hungPosition: UInt32?
     }

@@ -7,6 +7,10 @@ package struct Command: Sendable {
         case add
         case complete
         case fail
+        case cancel
+        case retry
+        case finish
+        case resolve
         /// The server's loop has refused a numbered command; it uses up its number all the same.
         case refuse
 
@@ -27,6 +31,8 @@ package struct Command: Sendable {
         case promote
         /// Sessions that nobody came back to are forgotten.
         case expireSessions
+        /// Large effects are carried on with.
+        case carryOn
     }
 
     package var kind: Kind
@@ -159,6 +165,8 @@ package struct BatchResult: Sendable {
     package var nextDue: UInt64 = .max
     /// The look for sessions to forget has not come to the last one.
     package var hasMoreSessions = false
+    /// Large effects are left to be carried on with.
+    package var isSettling = false
     /// Queues that were named for the first time.
     package var newQueues: [QueueID] = []
 
@@ -178,6 +186,7 @@ package struct BatchResult: Sendable {
         finishedFlows.removeAll(keepingCapacity: true)
         nextDue = .max
         hasMoreSessions = false
+        isSettling = false
         newQueues.removeAll(keepingCapacity: true)
     }
 }

@@ -128,6 +128,7 @@ extension Engine {
         record.dependents = node.dependents
         if options.delay > 0 { record.flags.insert(.hasDelay) }
         if options.backoff != .none { record.flags.insert(.hasBackoff) }
+        if options.cancelSiblings { record.marks.insert(.cancelsSiblings) }
         if options.lifo { record.flags.insert(.lifo) }
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
         if !node.hasDependentInItem { record.flags.insert(.isSink) }
@@ -185,7 +186,7 @@ extension Engine {
             if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
                 let target = plan.nodes[edge.dependencyNode]
                 let policy = edge.policy ?? target.fields.options.onFailure
-                let record = EdgeRecord(dependency: edge.dependency, policy: policy)
+                let record = EdgeRecord(dependency: edge.dependency, policy: policy, condition: edge.condition)
                 try put(record, at: EdgeKey(job, position), &transaction)
                 if target.firstDependent != job {
                     try putDependent(DependentKey(edge.dependency, job), position, &transaction)
@@ -206,7 +207,8 @@ extension Engine {
             throw LMDBError(.corrupted, in: .get)
         }
         let policy = edge.policy ?? dependency.onFailure
-        try put(EdgeRecord(dependency: edge.dependency, policy: policy), at: key, &transaction)
+        let record = EdgeRecord(dependency: edge.dependency, policy: policy, condition: edge.condition)
+        try put(record, at: key, &transaction)
         if dependency.dependents == 0 {
             dependency.firstDependent = key.dependent
             dependency.firstDependentPosition = key.position
@@ -239,12 +241,7 @@ extension Engine {
             let job = plan.nodes[edge.node].job
             guard var record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
             if record.state != .waitingChildren {
-                try leaveIndex(record, of: job, &transaction)
-                if record.state == .waiting {
-                    result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
-                    withdrawals.add(job, commit: transaction.id)
-                }
-                record.due = 0
+                try takeAway(&record, of: job, &transaction, &result)
                 try move(&record, of: job, to: .waitingChildren, &transaction, &result)
             }
             record.flags.insert(.hasDependencies)
@@ -290,9 +287,9 @@ extension Engine {
                 continue
             }
             let key = EdgeKey(plan.nodes[node].job, edge.hungPosition ?? position)
-            try settle(key, isCompleted: dependency.state == .completed, &transaction, &result)
+            try settle(key, DependencyEnd(dependency), &transaction, &result)
         }
-        try settleFailures(&transaction, &result)
+        try carryOutEffects(&transaction, &result)
     }
 
     private mutating func answer(_ command: Command, at index: UInt32) {

@@ -28,7 +28,8 @@ extension Engine {
             plan.queues.append(try queueID(body.extracting(range)))
         }
         for item in 0..<(try decoder.itemCount()) {
-            let (isFlow, name, nodes) = try decoder.nextItem()
+            let fields = try decoder.nextItem()
+            let nodes = fields.nodes
             guard plan.nodes.count + nodes <= PenstockWire.Limits.jobsPerAddMax else {
                 throw WireError(
                     .tooManyJobs,
@@ -36,7 +37,7 @@ extension Engine {
                 )
             }
             plan.items.append(
-                AddPlan.Item(isFlow: isFlow, name: name, firstNode: plan.nodes.count, nodes: nodes)
+                AddPlan.Item(isFlow: fields.isFlow, name: fields.name, firstNode: plan.nodes.count, nodes: nodes)
             )
             for _ in 0..<nodes {
                 plan.nodes.append(AddPlan.Node(fields: try decoder.nextNode(), item: item, job: .none))
@@ -182,7 +183,8 @@ extension Engine {
                 node: index,
                 dependency: plan.nodes[node].job,
                 dependencyNode: node,
-                policy: dependency.policy
+                policy: dependency.policy,
+                condition: dependency.condition
             )
         case .job(let job):
             guard job != plan.nodes[index].job || !plan.nodes[index].isExisting else {
@@ -196,7 +198,13 @@ extension Engine {
                     )
                 )
             }
-            return AddPlan.Edge(node: index, dependency: job, dependencyNode: -1, policy: dependency.policy)
+            return AddPlan.Edge(
+                node: index,
+                dependency: job,
+                dependencyNode: -1,
+                policy: dependency.policy,
+                condition: dependency.condition
+            )
         }
     }
 
@@ -205,7 +213,8 @@ extension Engine {
         _ transaction: borrowing WriteTransaction
     ) throws(PlanError) -> Bool {
         do throws(LMDBError) {
-            return try transaction.get(job.rawValue, in: tables.jobs) != nil
+            guard let record = try record(of: job, transaction) else { return false }
+            return !record.marks.contains(.isRemoved)
         } catch {
             throw .lmdb(error)
         }
@@ -243,7 +252,7 @@ extension Engine {
                 if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
                     plan.edges[kept] = edge
                     kept += 1
-                } else if try !isDependent(job, of: edge.dependency, transaction), try !isRemoved(edge, transaction) {
+                } else if try position(of: job, under: edge.dependency, transaction) == nil, try !isRemoved(edge, transaction) {
                     plan.edges[kept] = edge
                     kept += 1
                 }
@@ -275,19 +284,8 @@ extension Engine {
         guard let dependency = try record(of: edge.dependency, transaction), dependency.state.isFinished else {
             return false
         }
-        return dependency.state != .completed && (edge.policy ?? dependency.onFailure) == .remove
-    }
-
-    /// True where the edge is stored already.
-    mutating func isDependent(
-        _ dependent: JobID,
-        of dependency: JobID,
-        _ transaction: borrowing WriteTransaction
-    ) throws(LMDBError) -> Bool {
-        guard let record = try record(of: dependency, transaction) else { return false }
-        if record.firstDependent == dependent { return true }
-        guard record.dependents > 0 else { return false }
-        return try transaction.get(DependentKey(dependency, dependent), in: tables.dependents) != nil
+        let rule = EdgeRule(DependencyEnd(dependency), edge.condition, edge.policy ?? dependency.onFailure)
+        return rule.edge == .gone
     }
 
     /// Tells a new dependency of its dependent, so that its record is written once.
@@ -340,13 +338,14 @@ extension Engine {
     ) throws(PlanError) -> [JobID] {
         var found: [JobID] = []
         do throws(LMDBError) {
-            guard let record = try record(of: job, transaction), record.dependencies.unprocessed > 0 else { return [] }
+            guard let record = try record(of: job, transaction), record.flags.contains(.hasDependencies) else { return [] }
             var cursor = try transaction.cursor(in: tables.edges)
             var entry = try cursor.seek(to: EdgeKey(job, 0))
             while let edge = entry, edge.key?.dependent == job, found.count <= limit {
                 let value = edge.value
                 let record = try decode { () throws(WireError) in try EdgeRecord(value) }
-                if record.kind == .unprocessed { found.append(record.dependency) }
+                // One that failed may be retried, and its edge would count again.
+                if record.kind != .processed { found.append(record.dependency) }
                 entry = try cursor.next()
             }
         } catch {

@@ -17,22 +17,13 @@ extension Engine {
         if command.kind == .complete {
             record.cause = .none
             record.contentType = command.contentType
-            try move(&record, of: command.job, to: .completed, &transaction, &result)
-            try putEmpty(FinishedKey(record, command.job), in: tables.finished, &transaction)
             let kind: JobRecord.OutcomeKind = command.contentType == .none ? .none : .result
-            try rewrite(
-                &record,
-                of: command.job,
-                outcome: kind,
-                arena.extracting(command.body),
-                &transaction
-            )
-            if record.dependents > 0 {
-                try settleDependents(of: command.job, record, &transaction, &result)
-            }
+            let body = arena.extracting(command.body)
+            try finish(&record, of: command.job, as: .completed, kind, body, &transaction, &result)
         } else {
             try fail(&record, command, arena, &transaction, &result)
         }
+        try carryOutEffects(&transaction, &result)
         return true
     }
 
@@ -51,8 +42,8 @@ extension Engine {
             return try retry(&record, command, text, &transaction, &result)
         }
         record.cause = isUnrecoverable ? .unrecoverable : .error
-        try failForGood(&record, of: command.job, text, &transaction, &result)
-        try settleFailures(&transaction, &result)
+        try note(record.flow, &transaction)
+        try finish(&record, of: command.job, as: .failed, .failure, text.span, &transaction, &result)
     }
 
     private mutating func retry(
@@ -73,7 +64,10 @@ extension Engine {
         record.cause = .error
         record.flags.insert(.isRetry)
         record.place = 0
-        if wait > 0 {
+        if record.dependencies.counting > 0 {
+            // Its delay begins at the release.
+            try move(&record, of: command.job, to: .waitingChildren, &transaction, &result)
+        } else if wait > 0 {
             try delay(&record, of: command.job, by: wait, &transaction, &result)
         } else {
             try makeReady(&record, of: command.job, &transaction, &result)
@@ -90,23 +84,8 @@ extension Engine {
         return try decode { () throws(WireError) in try PayloadRow(bytes, flags: record.flags).backoff }
     }
 
-    /// Fails a job that is in no index now, for good; its dependents are told by ``settleFailures``.
-    mutating func failForGood(
-        _ record: inout JobRecord,
-        of job: JobID,
-        _ text: WireWriter,
-        _ transaction: inout WriteTransaction,
-        _ result: inout BatchResult
-    ) throws(LMDBError) {
-        record.due = 0
-        try move(&record, of: job, to: .failed, &transaction, &result)
-        try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
-        try rewrite(&record, of: job, outcome: .failure, text.span, &transaction)
-        if record.dependents > 0 { failures.append(job) }
-    }
-
     /// The record, if the job is still where its lease left it: waiting for an unwritten one, active under a written one.
-    private mutating func leased(
+    mutating func leased(
         _ command: Command,
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> JobRecord? {
@@ -119,7 +98,7 @@ extension Engine {
     }
 
     /// Counts the attempt's start where a written lease has not done so.
-    private mutating func endLease(_ record: inout JobRecord, _ command: Command) {
+    mutating func endLease(_ record: inout JobRecord, _ command: Command) {
         if record.state == .waiting {
             record.attemptsStarted += 1
             record.startedAt = command.startedAt
@@ -170,8 +149,9 @@ extension Engine {
                 let text = failureText(
                     "The job stalled \(record.stalledCount) times; \(record.maxStalledCount) are forgiven."
                 )
-                try failForGood(&record, of: command.job, text, &transaction, &result)
-                return try settleFailures(&transaction, &result)
+                try note(record.flow, &transaction)
+                try finish(&record, of: command.job, as: .failed, .failure, text.span, &transaction, &result)
+                return try carryOutEffects(&transaction, &result)
             }
         }
         if record.dependencies.counting > 0 {
@@ -180,13 +160,5 @@ extension Engine {
             try makeReady(&record, of: command.job, &transaction, &result)
         }
         try rewrite(record, of: command.job, &transaction)
-    }
-
-    /// A failure of the server's own making, in the layout of a stored one.
-    mutating func failureText(_ message: String) -> WireWriter {
-        var text = WireWriter(capacity: 64)
-        text.string16(message)
-        text.u32(0)
-        return text
     }
 }

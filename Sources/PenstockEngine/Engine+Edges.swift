@@ -1,164 +1,159 @@
 import LMDB
 import PenstockWire
 
-/// What the end of a job does to those that depend on it.
+/// Edges: what the end of a dependency does to them, and through them to the jobs that depend.
 extension Engine {
-    /// Tells every dependent of a job that has just finished. Failures that this causes go to ``failures``.
-    mutating func settleDependents(
-        of job: JobID,
-        _ record: JobRecord,
-        _ transaction: inout WriteTransaction,
-        _ result: inout BatchResult
-    ) throws(LMDBError) {
-        if record.firstDependent != .none {
-            let edge = EdgeKey(record.firstDependent, record.firstDependentPosition)
-            try settle(edge, isCompleted: record.state == .completed, &transaction, &result)
-        }
-        guard record.dependents > 1 || record.firstDependent == .none else { return }
-        var after = DependentKey(job, .none)
-        while let (key, position) = try nextDependent(after, transaction) {
-            try settle(
-                EdgeKey(key.dependent, position),
-                isCompleted: record.state == .completed,
-                &transaction,
-                &result
-            )
-            after = key
-        }
-    }
-
-    /// The dependent's row after the given one, of the same dependency.
-    private mutating func nextDependent(
-        _ key: DependentKey,
-        _ transaction: borrowing WriteTransaction
-    ) throws(LMDBError) -> (DependentKey, UInt32)? {
-        guard let entry = try transaction.entry(after: key, in: tables.dependents), let found = entry.key,
-            found.dependency == key.dependency
-        else { return nil }
-        let value = entry.value
-        let position = try decode { () throws(WireError) in
-            var reader = WireReader(value)
-            return try reader.u32()
-        }
-        return (found, position)
-    }
-
-    /// Goes through the failures that are not passed on yet, and those that they cause, until none is left.
+    /// Tells one dependent how its dependency ended.
     ///
-    /// A list in place of recursion: a chain of failures may be as long as a flow is deep.
-    mutating func settleFailures(_ transaction: inout WriteTransaction, _ result: inout BatchResult) throws(LMDBError) {
-        while let job = failures.popLast() {
-            guard let record = try record(of: job, transaction) else { continue }
-            try settleDependents(of: job, record, &transaction, &result)
-        }
-    }
-
-    /// Resolves one edge whose dependency has finished.
+    /// An edge that does not count (any more) only records it: the dependent has
+    /// ended, has gone on without it, or had gone on before the dependency was retried.
     mutating func settle(
         _ key: EdgeKey,
-        isCompleted: Bool,
+        _ end: DependencyEnd,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        // A held one was here before: an add may come to the same edge in two ways.
-        guard var edge = try edge(key, transaction), edge.kind == .unprocessed, !edge.isHeld,
-            var record = try record(of: key.dependent, transaction)
-        else { return }
-        let isDetached = key.position < record.dependencies.detachedBelow
-        let counts = !isDetached && !record.state.isFinished
-        if isCompleted {
-            edge.kind = .processed
-            record.dependencies.processed += 1
-            resolve(&record, isDetached)
+        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction) else {
+            return
+        }
+        // It was told already: an add may come to the same edge in two ways.
+        if edge.isHeld && end == .failed { return }
+        if end == .failed { try note(record.flow, &transaction) }
+        var mayAct = counts(edge, key, record) && !record.state.isFinished
+        if mayAct, try isBeingCancelled(record, &transaction) { mayAct = false }
+        let rule = EdgeRule(end, edge.condition, edge.policy)
+        try unhold(&edge, key, &record, &transaction)
+        switch rule.edge {
+        case .becomes(let kind):
+            resolve(&edge, key, &record, as: kind)
             try put(edge, at: key, &transaction)
-        } else {
-            let stays = try refuse(&edge, key, &record, isDetached, &transaction)
-            if stays { return try rewrite(record, of: key.dependent, &transaction) }
+        case .gone:
+            count(edge, key, &record, by: -1)
+            try removeEdge(edge, key, &transaction)
+        case .held where mayAct:
+            edge.isHeld = true
+            try put(edge, at: key, &transaction)
+            try hold(&record, by: 1, &transaction)
+        case .held:
+            // It holds nobody any more: what happened is recorded, and changes nothing.
+            resolve(&edge, key, &record, as: .ignored)
+            try put(edge, at: key, &transaction)
         }
-        guard counts, record.state == .waitingChildren else {
-            return try rewrite(record, of: key.dependent, &transaction)
+        guard mayAct else { return try rewrite(record, of: key.dependent, &transaction) }
+        switch rule.dependent {
+        case .fails:
+            return try fail(&record, of: key.dependent, because: edge.dependency, &transaction, &result)
+        case .isSkipped:
+            return try skip(&record, of: key.dependent, after: edge.dependency, &transaction, &result)
+        case .goesOn: try detach(&record, of: key.dependent, &transaction)
+        case .waitsForRest: break
         }
-        if edge.kind == .failed {
-            record.cause = .dependency
-            try forgetHeld(&record, &transaction)
-            let text = failureText("Its dependency \(edge.dependency) failed.")
-            return try failForGood(&record, of: key.dependent, text, &transaction, &result)
-        }
-        if edge.policy == .continue && !isCompleted {
-            record.dependencies.detachedBelow = record.dependencies.positions
-            record.dependencies.counting = 0
-            try forgetHeld(&record, &transaction)
-        }
-        if record.dependencies.counting == 0 {
-            try release(&record, of: key.dependent, &transaction, &result)
-        }
+        try releaseIfFree(&record, of: key.dependent, &transaction, &result)
         try rewrite(record, of: key.dependent, &transaction)
     }
 
-    /// Applies the policy of an edge whose dependency failed or was cancelled, to edge and counters.
-    ///
-    /// - Returns: true where the edge stays unprocessed, and the dependent in its state.
-    private mutating func refuse(
+    /// Releases a job in waiting-children whose edges that count are all resolved; the caller writes the record.
+    mutating func releaseIfFree(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard record.state == .waitingChildren, record.dependencies.counting == 0 else { return }
+        if try isBeingCancelled(record, &transaction) { return }
+        try release(&record, of: job, &transaction, &result)
+    }
+
+    /// True where a cancellation of its flow is being carried out, which will come to the job: nothing else moves it.
+    private mutating func isBeingCancelled(
+        _ record: JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard meta.openSettlements > 0, record.flow != .none, try open(record.flow, &transaction) else { return false }
+        return openFlow!.record.flags.contains(.isCancelling)
+    }
+
+    // MARK: Counting
+
+    /// True where the dependent waits for the edge.
+    func counts(_ edge: EdgeRecord, _ key: EdgeKey, _ record: JobRecord) -> Bool {
+        edge.kind == .unprocessed && (edge.isAttached || key.position >= record.dependencies.detachedBelow)
+    }
+
+    /// Adds the edge to the counters of its dependent, or takes it out of them.
+    func count(_ edge: EdgeRecord, _ key: EdgeKey, _ record: inout JobRecord, by change: Int) {
+        func move(_ counter: inout UInt32) { counter = UInt32(Int(counter) + change) }
+        if counts(edge, key, record) { move(&record.dependencies.counting) }
+        switch edge.kind {
+        case .unprocessed:
+            move(&record.dependencies.unprocessed)
+            if edge.isAttached { move(&record.dependencies.attached) }
+        case .processed: move(&record.dependencies.processed)
+        case .ignored: move(&record.dependencies.ignored)
+        case .failed:
+            move(&record.dependencies.failed)
+            if change > 0 { record.dependencies.failedFrom = min(record.dependencies.failedFrom, key.position) }
+        }
+    }
+
+    /// Gives the edge a kind, and the counters of its dependent what follows from that.
+    func resolve(_ edge: inout EdgeRecord, _ key: EdgeKey, _ record: inout JobRecord, as kind: DependencyKind) {
+        count(edge, key, &record, by: -1)
+        edge.kind = kind
+        edge.isAttached = false
+        count(edge, key, &record, by: 1)
+    }
+
+    /// Lets go of all edges that are unprocessed: what becomes of them is recorded, and changes nothing.
+    mutating func detach(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        try hold(&record, by: -Int(record.dependencies.held), &transaction)
+        var position: UInt32 = 0
+        while record.dependencies.attached > 0, let (key, found) = try nextEdge(of: job, from: position, transaction) {
+            position = key.position + 1
+            guard found.isAttached else { continue }
+            var edge = found
+            edge.isAttached = false
+            record.dependencies.attached -= 1
+            try put(edge, at: key, &transaction)
+        }
+        record.dependencies.detachedBelow = record.dependencies.positions
+        record.dependencies.counting = 0
+    }
+
+    /// Counts edges that `wait` holds; the flow of a job that waits for its children counts them, too.
+    mutating func hold(
+        _ record: inout JobRecord,
+        by change: Int,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard change != 0 else { return }
+        record.dependencies.held = UInt32(Int(record.dependencies.held) + change)
+        guard record.state == .waitingChildren, record.flow != .none, try open(record.flow, &transaction) else {
+            return
+        }
+        openFlow!.record.heldEdges = UInt32(Int(openFlow!.record.heldEdges) + change)
+    }
+
+    /// The edge is held no more; the caller writes it.
+    mutating func unhold(
         _ edge: inout EdgeRecord,
         _ key: EdgeKey,
         _ record: inout JobRecord,
-        _ isDetached: Bool,
-        _ transaction: inout WriteTransaction
-    ) throws(LMDBError) -> Bool {
-        switch edge.policy {
-        case .failParent:
-            edge.kind = .failed
-            record.dependencies.failed += 1
-            resolve(&record, isDetached)
-            if !isDetached && !record.state.isFinished {
-                record.dependencies.failedDependency = edge.dependency
-            }
-        case .ignore, .continue:
-            edge.kind = .ignored
-            record.dependencies.ignored += 1
-            resolve(&record, isDetached)
-        case .remove:
-            record.dependencies.unprocessed -= 1
-            if !isDetached { record.dependencies.counting -= 1 }
-            try removeEdge(edge, key, &transaction)
-            return false
-        case .wait:
-            if isDetached || record.state.isFinished {
-                // It holds nobody any more: what happened is recorded, and changes nothing.
-                edge.kind = .ignored
-                record.dependencies.ignored += 1
-                resolve(&record, isDetached)
-            } else {
-                edge.isHeld = true
-                try put(edge, at: key, &transaction)
-                record.dependencies.held += 1
-                if record.flow != .none, try open(record.flow, &transaction) { openFlow!.record.heldEdges += 1 }
-                return true
-            }
-        }
-        try put(edge, at: key, &transaction)
-        return false
-    }
-
-    private mutating func resolve(_ record: inout JobRecord, _ isDetached: Bool) {
-        record.dependencies.unprocessed -= 1
-        if !isDetached { record.dependencies.counting -= 1 }
-    }
-
-    /// The job leaves waiting-children, though `wait` holds edges of it: they hold nobody any more.
-    private mutating func forgetHeld(
-        _ record: inout JobRecord,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        guard record.dependencies.held > 0 else { return }
-        if record.flow != .none, try open(record.flow, &transaction) {
-            openFlow!.record.heldEdges -= record.dependencies.held
-        }
-        record.dependencies.held = 0
+        guard edge.isHeld else { return }
+        edge.isHeld = false
+        if counts(edge, key, record) { try hold(&record, by: -1, &transaction) }
     }
 
-    /// Takes an edge away, from both sides.
-    private mutating func removeEdge(
+    // MARK: Walks
+
+    /// Takes an edge away, from both sides; the caller has counted it out.
+    mutating func removeEdge(
         _ edge: EdgeRecord,
         _ key: EdgeKey,
         _ transaction: inout WriteTransaction
@@ -172,5 +167,43 @@ extension Engine {
             _ = try transaction.delete(DependentKey(edge.dependency, key.dependent), in: tables.dependents)
         }
         try rewrite(dependency, of: edge.dependency, &transaction)
+    }
+
+    /// The edge of a job to its next dependent: the one in the record first, then the others in the order of their ids.
+    ///
+    /// - Parameter last: the dependent that came last; nil to begin.
+    mutating func nextDependent(
+        of job: JobID,
+        _ record: JobRecord,
+        after last: JobID?,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> EdgeKey? {
+        if last == nil && record.firstDependent != .none {
+            return EdgeKey(record.firstDependent, record.firstDependentPosition)
+        }
+        guard record.dependents > 1 || record.firstDependent == .none else { return nil }
+        let from = last == nil || last == record.firstDependent ? JobID.none : last!
+        guard let entry = try transaction.entry(after: DependentKey(job, from), in: tables.dependents),
+            let key = entry.key, key.dependency == job
+        else { return nil }
+        let value = entry.value
+        let position = try decode { () throws(WireError) in
+            var reader = WireReader(value)
+            return try reader.u32()
+        }
+        return EdgeKey(key.dependent, position)
+    }
+
+    /// The first edge of a job at the position or behind it.
+    func nextEdge(
+        of job: JobID,
+        from position: UInt32,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> (key: EdgeKey, record: EdgeRecord)? {
+        guard let entry = try transaction.entry(atOrAfter: EdgeKey(job, position), in: tables.edges),
+            let key = entry.key, key.dependent == job
+        else { return nil }
+        let value = entry.value
+        return (key, try decode { () throws(WireError) in try EdgeRecord(value) })
     }
 }

@@ -59,6 +59,21 @@ extension Engine {
         try transaction.put(scratch.span, for: job.rawValue, in: tables.jobs)
     }
 
+    /// Gives the job other data; everything else of its payload row stays.
+    mutating func replaceData(
+        of job: JobID,
+        _ record: JobRecord,
+        _ data: Payload,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard let bytes = try transaction.get(job.rawValue, in: tables.payloads) else { return }
+        scratch.removeAll()
+        try decode { () throws(WireError) in
+            try PayloadRow(bytes, flags: record.flags).encode(with: data, into: &scratch)
+        }
+        try transaction.put(scratch.span, for: job.rawValue, in: tables.payloads)
+    }
+
     mutating func edge(
         _ key: EdgeKey,
         _ transaction: borrowing WriteTransaction

@@ -20,6 +20,8 @@ extension Engine {
         if state.isFinished {
             record.finishedAt = meta.wall
             result.finishedJobs.append(job)
+        } else if old.isFinished {
+            record.finishedAt = 0
         }
         if record.flow != .none { try moveInFlow(record, from: old, &transaction, &result) }
     }
@@ -34,12 +36,24 @@ extension Engine {
         let state = record.state
         openFlow!.record.counts[old] -= 1
         openFlow!.record.counts[state] += 1
-        guard state.isFinished else { return }
-        if state != .completed && record.flags.contains(.isSink) { openFlow!.record.failedSinks += 1 }
-        if openFlow!.record.unfinished == 0 {
-            openFlow!.record.finishedAt = meta.wall
-            result.finishedFlows.append(record.flow)
+        if old == .waitingChildren { openFlow!.record.heldEdges -= record.dependencies.held }
+        if state == .waitingChildren { openFlow!.record.heldEdges += record.dependencies.held }
+        guard state.isFinished || old.isFinished else { return }
+        if record.fails(its: old) { openFlow!.record.failedSinks -= 1 }
+        if record.fails(its: state) { openFlow!.record.failedSinks += 1 }
+        if state.isFinished {
+            finishFlow(record.flow, &result)
+        } else {
+            openFlow!.record.finishedAt = 0
+            openFlow!.record.flags.remove(.isCancelled)
         }
+    }
+
+    /// Ends the flow that is open if none of its jobs is unfinished.
+    mutating func finishFlow(_ flow: FlowID, _ result: inout BatchResult) {
+        guard openFlow!.record.unfinished == 0 else { return }
+        openFlow!.record.finishedAt = meta.wall
+        if openFlow!.record.settling == 0 { result.finishedFlows.append(flow) }
     }
 
     mutating func markDirty(_ queue: QueueID) {
@@ -146,5 +160,12 @@ extension Engine {
 
     private mutating func firstDelayed(_ transaction: borrowing WriteTransaction) throws(LMDBError) -> DelayedKey? {
         try transaction.entry(atOrAfter: DelayedKey(due: 0, job: .none), in: tables.delayed)?.key
+    }
+}
+
+extension JobRecord {
+    /// True where the job's being in the state makes its flow a failed one.
+    func fails(its state: JobState) -> Bool {
+        (state == .failed || state == .cancelled) && flags.contains(.isSink) && !marks.contains(.isSkipped)
     }
 }

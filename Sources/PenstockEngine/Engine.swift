@@ -33,8 +33,10 @@ package struct Engine: ~Copyable {
 
     /// The flow that was last touched, not yet written: neighbours in a batch often share one.
     var openFlow: OpenFlow?
-    /// Failed jobs whose dependents are still to be told.
-    var failures: [JobID] = []
+    /// What the command that is being applied still does to other jobs.
+    var effects = Effects()
+    /// The settlement whose effects are being carried out, not yet written.
+    var openSettlement: (id: UInt64, record: SettlementRecord)?
     var outcomes = OutcomeGatherer()
     var plan = AddPlan()
     /// A record on its way to a table.
@@ -67,6 +69,8 @@ package struct Engine: ~Copyable {
     package var epoch: UInt64 { meta.epoch }
     package var database: SessionID { meta.database }
     package var elapsed: UInt64 { meta.elapsed }
+    /// True where large effects are still to be carried out, by `carryOn` commands.
+    package var isSettling: Bool { meta.openSettlements > 0 }
 
     /// The most that elapsed time goes on over a stop: seven days.
     static let stoppedMillisecondsMax: UInt64 = 7 * 86_400_000
@@ -123,7 +127,7 @@ package struct Engine: ~Copyable {
             expiryCursor = cursorBefore
             withdrawals.truncate(to: withdrawalsBefore)
             openFlow = nil
-            failures.removeAll()
+            openSettlement = nil
             dirtyQueues.removeAll()
             result.removeAll()
             if case .lmdb(let error) = error {
@@ -156,6 +160,7 @@ package struct Engine: ~Copyable {
             try writeOutcomes(&transaction, into: &result)
             try put(meta, in: &transaction)
             result.nextDue = try nextDue(transaction)
+            result.isSettling = meta.openSettlements > 0
             result.commandCount = batch.commands.count
             try transaction.commit()
         } catch {
@@ -172,6 +177,7 @@ package struct Engine: ~Copyable {
     ) throws(LMDBError) {
         let command = batch.commands[index]
         let place = UInt32(index)
+        effects.begin(limit: Effects.stepsMax)
         switch command.kind {
         case .complete, .fail:
             let isApplied = try finishAttempt(command, batch.arena.span, &transaction, &result)
@@ -187,6 +193,9 @@ package struct Engine: ~Copyable {
             } else {
                 try add(command, at: place, batch.arena.span.extracting(command.body), &transaction, &result)
             }
+        case .cancel, .retry, .finish, .resolve:
+            let body = batch.arena.span.extracting(command.body)
+            try applyFlowCommand(command, at: place, body, &transaction, &result)
         case .refuse:
             let message = try? batch.arena.span.string(command.body, "message")
             outcomes.refuse(command, at: place, WireError(command.status, message ?? ""))
@@ -210,6 +219,8 @@ package struct Engine: ~Copyable {
             try promote(&transaction, &result)
         case .expireSessions:
             try expireSessions(&transaction, &result)
+        case .carryOn:
+            try carryOn(Engine.sliceSteps, &transaction, &result)
         }
     }
 }

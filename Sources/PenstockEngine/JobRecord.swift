@@ -12,7 +12,7 @@ import PenstockWire
 ///      7 u8  flags                     44 u8  onFailure           88 u32 its edge's position
 ///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
 ///     12 u32 priority                  46 u8  content type        96 u32 bytes of the outcome
-///     16 u64 place (0: none drawn)     47 u8  0                  100 dependency block, where flagged
+///     16 u64 place (0: none drawn)     47 u8  marks              100 dependency block, where flagged
 ///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline,
 ///     32 u16 attempts                                                and zeros up to ``outcomeRoom`` bytes
 struct JobRecord: Sendable {
@@ -40,6 +40,23 @@ struct JobRecord: Sendable {
         static let hasCustomID = Flags(rawValue: 1 << 6)
     }
 
+    /// What few jobs have.
+    struct Marks: OptionSet {
+        let rawValue: UInt8
+        /// Cancelled, because it was to run after a failure that did not come.
+        static let isSkipped = Marks(rawValue: 1 << 0)
+        /// If a dependency fails it, those of its other dependencies that only it needs are cancelled.
+        static let cancelsSiblings = Marks(rawValue: 1 << 1)
+        /// Cancelled with the jobs that needed it, or the top of such a part: it is retried with them.
+        static let isPruned = Marks(rawValue: 1 << 2)
+        /// Removed, and kept for the edges that name its result: nobody else sees it.
+        static let isRemoved = Marks(rawValue: 1 << 3)
+        /// Added to its flow when that ran: its id is not among the flow's first ones.
+        static let isAddedLater = Marks(rawValue: 1 << 4)
+        /// It has child keys: names of dependencies that were added at run time.
+        static let hasChildKeys = Marks(rawValue: 1 << 5)
+    }
+
     /// What the outcome's bytes are.
     enum OutcomeKind: UInt8 {
         case none = 0
@@ -52,6 +69,7 @@ struct JobRecord: Sendable {
     var state = JobState.waiting
     var cause = FailureCause.none
     var flags: Flags = []
+    var marks: Marks = []
     var queue = QueueID(0)
     var priority: UInt32 = 0
     var place: UInt64 = 0
@@ -99,7 +117,7 @@ struct JobRecord: Sendable {
         writer.u64(UInt64(attempts) | UInt64(attemptsMade) << 16 | UInt64(attemptsStarted) << 32)
         writer.u64(
             UInt64(stalledCount) | UInt64(maxStalledCount) << 16 | UInt64(onFailure.rawValue) << 32
-                | UInt64(outcome.rawValue) << 40 | UInt64(contentType.rawValue) << 48
+                | UInt64(outcome.rawValue) << 40 | UInt64(contentType.rawValue) << 48 | UInt64(marks.rawValue) << 56
         )
         writer.u64(createdAt)
         writer.u64(startedAt)
@@ -154,6 +172,7 @@ struct JobRecord: Sendable {
         stalledCount = UInt16(truncatingIfNeeded: rules)
         maxStalledCount = UInt16(truncatingIfNeeded: rules >> 16)
         contentType = ContentType(rawValue: UInt8(truncatingIfNeeded: rules >> 48))
+        marks = Marks(rawValue: UInt8(truncatingIfNeeded: rules >> 56))
         createdAt = try reader.u64()
         startedAt = try reader.u64()
         finishedAt = try reader.u64()
@@ -170,9 +189,9 @@ struct JobRecord: Sendable {
 /// The part of a job's record that only a job with dependencies has.
 ///
 ///     u32 counting | u32 unprocessed | u32 processed | u32 ignored | u32 failed
-///     u32 positions | u32 detachedBelow | u64 failedDependency | u32 held
+///     u32 positions | u32 detachedBelow | u64 failedDependency | u32 held | u32 failedFrom | u32 attached
 struct DependencyBlock: Sendable {
-    static let byteCount = 40
+    static let byteCount = 48
 
     /// Edges that count: unprocessed and not detached. The job is released when there are none.
     var counting: UInt32 = 0
@@ -184,10 +203,14 @@ struct DependencyBlock: Sendable {
     var positions: UInt32 = 0
     /// Unprocessed edges at positions below this one are detached: `continue` released the job before them.
     var detachedBelow: UInt32 = 0
-    /// The first dependency whose failure failed this job.
+    /// The dependency whose failure failed this job; once that is retried, the first of those left.
     var failedDependency = JobID.none
     /// Edges that count and that `wait` holds: its flow counts them, too, while it is in waiting-children.
     var held: UInt32 = 0
+    /// No edge at a position below this one is failed: the search for the next failed one begins here.
+    var failedFrom: UInt32 = 0
+    /// Edges that count though they lie below `detachedBelow`.
+    var attached: UInt32 = 0
 
     init() {}
 
@@ -198,6 +221,8 @@ struct DependencyBlock: Sendable {
         writer.u32(detachedBelow)
         writer.u64(failedDependency.rawValue)
         writer.u32(held)
+        writer.u32(failedFrom)
+        writer.u32(attached)
     }
 
     init(from reader: inout WireReader) throws(WireError) {
@@ -210,6 +235,8 @@ struct DependencyBlock: Sendable {
         detachedBelow = try reader.u32()
         failedDependency = JobID(try reader.u64())
         held = try reader.u32()
+        failedFrom = try reader.u32()
+        attached = try reader.u32()
     }
 
     var counts: DependencyCounts {

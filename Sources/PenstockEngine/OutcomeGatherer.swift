@@ -39,6 +39,13 @@ struct OutcomeGatherer {
         }
     }
 
+    /// A success that tells how many jobs it came to.
+    mutating func succeed(_ command: Command, at index: UInt32, count: UInt32) {
+        let start = begin(command, at: index)
+        sessions[place(of: command)].writer.u32(count)
+        end(command, start)
+    }
+
     mutating func refuse(_ command: Command, at index: UInt32, _ code: ErrorCode) {
         let message =
             switch code {

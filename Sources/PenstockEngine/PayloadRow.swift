@@ -62,4 +62,12 @@ struct PayloadRow: ~Escapable {
         if flags.contains(.hasCustomID) { writer.bytes8(source.extracting(node.customID)) }
         writer.raw(source.extracting(node.data))
     }
+
+    /// Appends the row with other data.
+    func encode(with data: Payload, into writer: inout WireWriter) {
+        writer.raw(bytes.extracting(0..<5))
+        writer.u8(data.contentType.rawValue)
+        writer.raw(bytes.extracting(6..<Int(self.data.offset)))
+        writer.raw(data.bytes.rawSpan)
+    }
 }

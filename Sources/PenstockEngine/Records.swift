@@ -3,7 +3,8 @@ package import PenstockWire
 /// The counters that every batch moves, and what the database is. One row.
 ///
 ///     u32 checksum (0: none yet) | u32 format | u64 u64 database | u64 epoch | u64 nextJob | u64 nextFlow
-///     u64 nextQueue | u64 rising | u64 falling | u64 elapsed | u64 wall
+///     u64 nextQueue | u64 rising | u64 falling | u64 elapsed | u64 wall | u64 nextSettlement | u64 nextPending
+///     u64 openSettlements
 struct MetaRecord: Sendable {
     /// The format of the whole database. A server refuses one that is newer than its own.
     static let format: UInt32 = 1
@@ -21,6 +22,11 @@ struct MetaRecord: Sendable {
     /// The persisted clock at the last commit, and the wall clock then. Milliseconds.
     var elapsed: UInt64 = 0
     var wall: UInt64 = 0
+    /// Ids of settlements, and of the rows of their effects.
+    var nextSettlement: UInt64 = 1
+    var nextPending: UInt64 = 1
+    /// Settlements that are not carried out yet.
+    var openSettlements: UInt64 = 0
 
     init(database: SessionID) { self.database = database }
 
@@ -36,6 +42,9 @@ struct MetaRecord: Sendable {
         writer.u64(falling)
         writer.u64(elapsed)
         writer.u64(wall)
+        writer.u64(nextSettlement)
+        writer.u64(nextPending)
+        writer.u64(openSettlements)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
@@ -51,6 +60,9 @@ struct MetaRecord: Sendable {
         falling = try reader.u64()
         elapsed = try reader.u64()
         wall = try reader.u64()
+        nextSettlement = try reader.u64()
+        nextPending = try reader.u64()
+        openSettlements = try reader.u64()
     }
 }
 
@@ -91,7 +103,7 @@ struct QueueRecord: Sendable {
 
 /// An edge from a dependent to one of its dependencies.
 ///
-///     u64 dependency | u8 policy | u8 kind | u8 held | u8 0 | u32 checksum (0: none yet)
+///     u64 dependency | u8 policy | u8 kind | u8 flags (1 held, 2 attached) | u8 condition | u32 checksum (0: none yet)
 struct EdgeRecord: Sendable {
     static let byteCount = 16
 
@@ -99,18 +111,30 @@ struct EdgeRecord: Sendable {
     /// Decided at the add: the edge's own, or the dependency's.
     var policy: FailurePolicy
     var kind: DependencyKind
+    /// After which outcome the dependent runs.
+    var condition: EdgeCondition
     /// The dependency failed for good, and `wait` holds the dependent.
     var isHeld = false
+    /// It counts though it lies below the detached positions: its dependency was retried after the dependent went on.
+    var isAttached = false
 
-    init(dependency: JobID, policy: FailurePolicy, kind: DependencyKind = .unprocessed) {
+    init(
+        dependency: JobID,
+        policy: FailurePolicy,
+        condition: EdgeCondition = .success,
+        kind: DependencyKind = .unprocessed
+    ) {
         self.dependency = dependency
         self.policy = policy
+        self.condition = condition
         self.kind = kind
     }
 
     func encode(into writer: inout WireWriter) {
         writer.u64(dependency.rawValue)
-        writer.u64(UInt64(policy.rawValue) | UInt64(kind.rawValue) << 8 | (isHeld ? 1 << 16 : 0))
+        let flags: UInt64 = (isHeld ? 1 : 0) | (isAttached ? 2 : 0)
+        let choice = UInt64(policy.rawValue) | UInt64(kind.rawValue) << 8
+        writer.u64(choice | flags << 16 | UInt64(condition.rawValue) << 24)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
@@ -118,40 +142,58 @@ struct EdgeRecord: Sendable {
         dependency = JobID(try reader.u64())
         let rest = try reader.u64()
         guard let policy = FailurePolicy(rawValue: UInt8(truncatingIfNeeded: rest)),
-            let kind = DependencyKind(rawValue: UInt8(truncatingIfNeeded: rest >> 8))
+            let kind = DependencyKind(rawValue: UInt8(truncatingIfNeeded: rest >> 8)),
+            let condition = EdgeCondition(rawValue: UInt8(truncatingIfNeeded: rest >> 24))
         else { throw WireError(.internalError, "An edge holds a number that this server does not know.") }
         self.policy = policy
         self.kind = kind
-        isHeld = rest >> 16 & 0xFF != 0
+        self.condition = condition
+        isHeld = rest >> 16 & 1 != 0
+        isAttached = rest >> 16 & 2 != 0
     }
 }
 
 /// A flow: the jobs that were added with it, and how many are in each state.
 ///
-///     u32 checksum (0: none yet) | u8 version | u8 0 | u16 0 | u64 createdAt | u64 finishedAt
-///     u64 firstJob | u32 jobs | StateCounts | u32 heldEdges | u32 failedSinks
+///     u32 checksum (0: none yet) | u8 version | u8 flags | u16 0 | u64 createdAt | u64 finishedAt
+///     u64 firstJob | u32 jobs | StateCounts | u32 heldEdges | u32 failedSinks | u32 later | u32 settling
 struct FlowRecord: Sendable {
     static let version: UInt8 = 1
 
+    struct Flags: OptionSet {
+        let rawValue: UInt8
+        /// It was cancelled as a whole; nothing of it has been retried since.
+        static let isCancelled = Flags(rawValue: 1 << 0)
+        /// Its cancellation is being carried out: none of its jobs is released any more.
+        static let isCancelling = Flags(rawValue: 1 << 1)
+        /// Its row in the table of metadata is there.
+        static let hasMetadata = Flags(rawValue: 1 << 2)
+    }
+
     var createdAt: UInt64 = 0
     var finishedAt: UInt64 = 0
-    /// Its jobs have the ids from here on, without a gap.
+    var flags: Flags = []
+    /// The jobs that were added with it have the ids from here on: so many, those that were removed since included.
     var firstJob = JobID.none
     var jobs: UInt32 = 0
     var counts = StateCounts()
     /// Edges into its jobs that `wait` holds.
     var heldEdges: UInt32 = 0
-    /// Sinks that failed or were cancelled.
+    /// Sinks that failed or were cancelled; not those that were skipped.
     var failedSinks: UInt32 = 0
+    /// Jobs that were added to it when it ran.
+    var later: UInt32 = 0
+    /// Large effects that are being carried out on its jobs.
+    var settling: UInt32 = 0
 
     init() {}
 
-    var unfinished: UInt32 { jobs - counts.finished }
+    var unfinished: UInt32 { counts.total - counts.finished }
 
     func encode(into writer: inout WireWriter) {
         writer.u32(0)
         writer.u8(FlowRecord.version)
-        writer.u8(0)
+        writer.u8(flags.rawValue)
         writer.u16(0)
         writer.u64(createdAt)
         writer.u64(finishedAt)
@@ -160,12 +202,14 @@ struct FlowRecord: Sendable {
         counts.encode(into: &writer)
         writer.u32(heldEdges)
         writer.u32(failedSinks)
+        writer.u32(later)
+        writer.u32(settling)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
         var reader = WireReader(bytes)
         _ = try reader.u32()
-        _ = try reader.u32()
+        flags = Flags(rawValue: UInt8(truncatingIfNeeded: try reader.u32() >> 8))
         createdAt = try reader.u64()
         finishedAt = try reader.u64()
         firstJob = try reader.jobID()
@@ -173,11 +217,16 @@ struct FlowRecord: Sendable {
         counts = try StateCounts(from: &reader)
         heldEdges = try reader.u32()
         failedSinks = try reader.u32()
+        later = try reader.u32()
+        settling = try reader.u32()
     }
 
     /// The state of the flow, from the states of its jobs.
     var status: FlowStatus {
-        if unfinished == 0 { return failedSinks > 0 ? .failed : .completed }
+        if settling > 0 { return .settling }
+        if unfinished == 0 {
+            return flags.contains(.isCancelled) ? .cancelled : failedSinks > 0 ? .failed : .completed
+        }
         let moving = counts[.waiting] + counts[.delayed] + counts[.active]
         return moving == 0 && heldEdges > 0 ? .blocked : .running
     }
@@ -246,5 +295,37 @@ package struct LeaseRecord: Sendable {
         startedAt = try reader.u64()
         duration = try reader.u64()
         slot = try reader.u32()
+    }
+}
+
+/// A large effect that is being carried out.
+///
+///     u32 checksum (0: none yet) | u32 marking | u64 effects | str16 reason
+struct SettlementRecord: Sendable {
+    /// The flows that it reaches are marked.
+    var isMarking: Bool
+    /// Pending effects that belong to it.
+    var effects: UInt64 = 0
+    /// The reason of a cancellation.
+    var reason: String
+
+    init(isMarking: Bool, reason: String) {
+        self.isMarking = isMarking
+        self.reason = reason
+    }
+
+    func encode(into writer: inout WireWriter) {
+        writer.u32(0)
+        writer.u32(isMarking ? 1 : 0)
+        writer.u64(effects)
+        writer.string16(reason)
+    }
+
+    init(_ bytes: RawSpan) throws(WireError) {
+        var reader = WireReader(bytes)
+        _ = try reader.u32()
+        isMarking = try reader.u32() != 0
+        effects = try reader.u64()
+        reason = try reader.string16("reason")
     }
 }

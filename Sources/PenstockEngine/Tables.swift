@@ -5,7 +5,8 @@ import PenstockWire
 package struct Tables: Sendable {
     package static let names = [
         "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
-        "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases",
+        "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
+        "settling",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -40,6 +41,14 @@ package struct Tables: Sendable {
     let customIDs: Table<CustomIDKey>
     /// ``LeaseRecord`` by job id: leases that are old enough to be kept over a restart.
     let leases: Table<UInt64>
+    /// The jobs that were added to a flow when it ran; no value.
+    let laterJobs: Table<FlowJobKey>
+    /// ``Effect`` by number: what large effects still have to do, first come, first served.
+    let pending: Table<UInt64>
+    /// ``SettlementRecord`` by number.
+    let settlements: Table<UInt64>
+    /// The flows that a settlement has reached; no value.
+    let settling: Table<SettlingKey>
 
     init(_ environment: Environment) {
         meta = environment.table("meta")
@@ -58,6 +67,10 @@ package struct Tables: Sendable {
         outcomes = environment.table("outcomes")
         customIDs = environment.table("customIDs")
         leases = environment.table("leases")
+        laterJobs = environment.table("laterJobs")
+        pending = environment.table("pending")
+        settlements = environment.table("settlements")
+        settling = environment.table("settling")
     }
 }
 
@@ -240,5 +253,49 @@ struct CustomIDKey: TableKey, ~Escapable {
     func encode(into writer: inout KeyWriter) {
         writer.append(queue.rawValue)
         writer.append(id)
+    }
+}
+
+/// `u64 flow | u64 job`
+struct FlowJobKey: DecodableTableKey {
+    var flow: FlowID
+    var job: JobID
+
+    init(_ flow: FlowID, _ job: JobID) {
+        self.flow = flow
+        self.job = job
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(flow.rawValue)
+        writer.append(job.rawValue)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let flow = reader.readUInt64(), let job = reader.readUInt64() else { return nil }
+        self.flow = FlowID(flow)
+        self.job = JobID(job)
+    }
+}
+
+/// `u64 settlement | u64 flow`
+struct SettlingKey: DecodableTableKey {
+    var settlement: UInt64
+    var flow: FlowID
+
+    init(settlement: UInt64, flow: FlowID) {
+        self.settlement = settlement
+        self.flow = flow
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(settlement)
+        writer.append(flow.rawValue)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let settlement = reader.readUInt64(), let flow = reader.readUInt64() else { return nil }
+        self.settlement = settlement
+        self.flow = FlowID(flow)
     }
 }

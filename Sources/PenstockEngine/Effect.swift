@@ -1,0 +1,126 @@
+import PenstockWire
+
+/// A walk that a change still has to make over other jobs, and how far it has come.
+///
+/// Walks are kept in a queue, in memory as long as a command's effects are few,
+/// else in the table of pending effects: never in recursion.
+///
+///     u64 settlement | u8 kind | u8 0 | u16 0 | u32 0 | u64 subject | u64 cursor | u64 detail
+struct Effect: Equatable {
+    enum Kind: UInt8 {
+        /// Tells the dependents of a job how it ended. Subject: the job. Cursor: the dependent told last.
+        case tell = 1
+        /// Opens the edges to a job that was retried. Subject: the job. Cursor: the dependent seen last. Detail: 1 where
+        /// the job was retried with others of its part.
+        case reopen = 2
+        /// Cancels the dependencies of a job that nobody else needs. Subject: the job. Cursor: the next position.
+        case prune = 3
+        /// Retries the dependencies of a job that were cancelled so. Subject: the job. Cursor: the next position.
+        case restore = 4
+        /// Cancels the jobs of a flow. Subject: the flow. Cursor: the next of its jobs.
+        case cancelFlow = 5
+        /// Retries the jobs of a flow. Subject: the flow. Cursor: the next of its jobs. Detail: flags of the retry.
+        case retryFlow = 6
+        /// Retries the jobs of a queue. Subject: state and queue. Cursor, detail: end and id of the job seen last.
+        case retryQueue = 7
+        /// The settlement is carried out: its flows are not settling any more. Subject: the settlement.
+        case unmark = 8
+    }
+
+    static let byteCount = 40
+
+    var kind: Kind
+    var subject: UInt64
+    var cursor: UInt64 = 0
+    var detail: UInt64 = 0
+
+    init(_ kind: Kind, _ subject: UInt64, cursor: UInt64 = 0, detail: UInt64 = 0) {
+        self.kind = kind
+        self.subject = subject
+        self.cursor = cursor
+        self.detail = detail
+    }
+
+    init(_ kind: Kind, _ job: JobID) { self.init(kind, job.rawValue) }
+
+    var job: JobID { JobID(subject) }
+
+    func encode(settlement: UInt64, into writer: inout WireWriter) {
+        writer.u64(settlement)
+        writer.u64(UInt64(kind.rawValue))
+        writer.u64(subject)
+        writer.u64(cursor)
+        writer.u64(detail)
+    }
+
+    static func decode(_ bytes: RawSpan) throws(WireError) -> (settlement: UInt64, effect: Effect) {
+        var reader = WireReader(bytes)
+        let settlement = try reader.u64()
+        let kind = try reader.stored(Kind.self)
+        _ = try reader.range(7)
+        let subject = try reader.u64()
+        let cursor = try reader.u64()
+        return (settlement, Effect(kind, subject, cursor: cursor, detail: try reader.u64()))
+    }
+}
+
+/// The effects of the command that is being applied, or of the slice that is being carried out.
+struct Effects {
+    /// Jobs and edges that one command's effects may reach in its own transaction.
+    static let stepsMax = 20_000
+
+    var queue: [Effect] = []
+    /// The first that is not done.
+    var head = 0
+    /// Jobs and edges reached so far, and how many may be.
+    var steps = 0
+    var limit = Effects.stepsMax
+    /// The settlement that the work belongs to; 0 where it all still fits the command.
+    var settlement: UInt64 = 0
+    /// Flows that the effects came to, in case they become a settlement.
+    var reached: [FlowID] = []
+    /// The effects begin with a failure, a retry or a cancel: readers must not see half of them.
+    var isMarking = false
+    /// Why jobs are cancelled; may be empty.
+    var reason = ""
+    /// Jobs that the command has cancelled, retried or removed so far.
+    var touched: UInt32 = 0
+
+    var isEmpty: Bool { head == queue.count }
+    var isExhausted: Bool { steps >= limit }
+
+    mutating func begin(limit: Int) {
+        queue.removeAll(keepingCapacity: true)
+        head = 0
+        steps = 0
+        self.limit = limit
+        settlement = 0
+        reached.removeAll(keepingCapacity: true)
+        isMarking = false
+        reason = ""
+        touched = 0
+    }
+
+    mutating func append(_ effect: Effect) { queue.append(effect) }
+
+    mutating func popFirst() -> Effect? {
+        guard head < queue.count else { return nil }
+        defer { head += 1 }
+        return queue[head]
+    }
+
+    /// Puts the rest of the effect that was taken last back to where it was.
+    mutating func putBack(_ effect: Effect) {
+        head -= 1
+        queue[head] = effect
+    }
+
+    /// Takes all that are not done.
+    mutating func takeRest() -> [Effect] {
+        defer {
+            queue.removeAll(keepingCapacity: true)
+            head = 0
+        }
+        return Array(queue[head...])
+    }
+}

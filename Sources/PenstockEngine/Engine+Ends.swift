@@ -1,0 +1,97 @@
+import LMDB
+import PenstockWire
+
+/// The ends of jobs: by their worker, by a dependency, by a cancellation or by hand.
+extension Engine {
+    /// Ends a job that is in no index now; its dependents are told by the effects.
+    mutating func finish(
+        _ record: inout JobRecord,
+        of job: JobID,
+        as state: JobState,
+        _ kind: JobRecord.OutcomeKind,
+        _ outcome: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        record.due = 0
+        try move(&record, of: job, to: state, &transaction, &result)
+        try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
+        try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
+        if record.dependents > 0 { effects.append(Effect(.tell, job)) }
+    }
+
+    /// Takes an unfinished job out of its index, and its lease from its worker: the caller moves it on.
+    mutating func takeAway(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try leaveIndex(record, of: job, &transaction)
+        if record.state == .waiting || record.state == .active {
+            if record.state == .waiting && leaseSet.contains(job) {
+                record.attemptsStarted += 1
+                record.startedAt = meta.wall
+            }
+            result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
+            withdrawals.add(job, commit: transaction.id)
+        }
+        record.due = 0
+    }
+
+    /// Fails a job whose dependency failed.
+    mutating func fail(
+        _ record: inout JobRecord,
+        of job: JobID,
+        because dependency: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        // A running one added the dependency itself: its attempt ends.
+        if record.state == .active { record.attemptsMade += record.attemptsMade == .max ? 0 : 1 }
+        try takeAway(&record, of: job, &transaction, &result)
+        record.cause = .dependency
+        record.dependencies.failedDependency = dependency
+        let text = failureText("Its dependency \(dependency) failed.")
+        try finish(&record, of: job, as: .failed, .failure, text.span, &transaction, &result)
+        if record.marks.contains(.cancelsSiblings) { effects.append(Effect(.prune, job)) }
+    }
+
+    /// Cancels a job that was to run after a failure that did not come.
+    mutating func skip(
+        _ record: inout JobRecord,
+        of job: JobID,
+        after dependency: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try takeAway(&record, of: job, &transaction, &result)
+        record.marks.insert(.isSkipped)
+        let text = failureText("It was to run after a failure of \(dependency), which completed.")
+        try finish(&record, of: job, as: .cancelled, .failure, text.span, &transaction, &result)
+    }
+
+    /// Cancels an unfinished job.
+    mutating func cancel(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ reason: String,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try note(record.flow, &transaction)
+        effects.touched += 1
+        try takeAway(&record, of: job, &transaction, &result)
+        record.cause = .none
+        let text = failureText(reason)
+        try finish(&record, of: job, as: .cancelled, .failure, text.span, &transaction, &result)
+    }
+
+    /// A failure of the server's own making, in the layout of a stored one.
+    mutating func failureText(_ message: String) -> WireWriter {
+        var text = WireWriter(capacity: 64)
+        text.string16(message)
+        text.u32(0)
+        return text
+    }
+}

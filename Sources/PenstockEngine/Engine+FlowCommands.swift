@@ -1,0 +1,271 @@
+import LMDB
+import PenstockWire
+
+/// Commands about jobs and flows that exist, from any client: cancel, retry, finish by hand, resolve an edge by hand.
+extension Engine {
+    /// Applies the command, or refuses it with nothing written.
+    mutating func applyFlowCommand(
+        _ command: Command,
+        at index: UInt32,
+        _ body: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        do throws(PlanError) {
+            switch command.kind {
+            case .cancel: try cancel(read(Cancel.self, body), &transaction, &result)
+            case .retry: try retry(read(Retry.self, body), &transaction, &result)
+            case .finish: try finish(read(Finish.self, body), &transaction, &result)
+            case .resolve: try resolve(read(Resolve.self, body), &transaction, &result)
+            default: preconditionFailure("\(command.kind) is no command about a flow")
+            }
+        } catch {
+            switch error {
+            case .refused(let error): return outcomes.refuse(command, at: index, error)
+            case .lmdb(let error): throw error
+            }
+        }
+        try carryOutEffects(&transaction, &result)
+        if command.kind == .cancel || command.kind == .retry {
+            outcomes.succeed(command, at: index, count: effects.touched)
+        } else {
+            outcomes.succeed(command, at: index)
+        }
+    }
+
+    func read<Message: WireMessage>(_ type: Message.Type, _ body: RawSpan) throws(PlanError) -> Message {
+        do throws(WireError) {
+            return try Message(body: body)
+        } catch {
+            throw .refused(error)
+        }
+    }
+
+    // MARK: Cancel
+
+    private mutating func cancel(
+        _ request: Cancel,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(PlanError) {
+        effects.reason = request.reason
+        switch request.target {
+        case .job(let job), .tree(let job):
+            var record = try present(job, &transaction)
+            guard !record.state.isFinished else { return }
+            if case .tree = request.target {
+                record.marks.insert(.isPruned)
+                if record.flags.contains(.hasDependencies) { effects.append(Effect(.prune, job)) }
+            }
+            try wrap { () throws(LMDBError) in
+                try cancel(&record, of: job, reason("It was cancelled"), &transaction, &result)
+            }
+        case .flow(let flow):
+            try checkSettled(flow, &transaction)
+            guard openFlow!.record.unfinished > 0 else { return }
+            openFlow!.record.flags.formUnion([.isCancelled, .isCancelling])
+            effects.append(Effect(.cancelFlow, flow.rawValue))
+        }
+    }
+
+    // MARK: Retry
+
+    private mutating func retry(
+        _ request: Retry,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(PlanError) {
+        let flags: RetryFlags = request.keepsCounters ? .keepsCounters : []
+        switch request.target {
+        case .job(let job):
+            var record = try present(job, &transaction)
+            try checkRetry(job, record, request.reruns, &transaction)
+            try wrap { () throws(LMDBError) in
+                if let data = request.data { try replaceData(of: job, record, data, &transaction) }
+                try retry(&record, of: job, flags, &transaction, &result)
+            }
+        case .flow(let flow):
+            try checkSettled(flow, &transaction)
+            effects.append(Effect(.retryFlow, flow.rawValue, detail: flags.rawValue))
+        case .queue(let name):
+            guard let queue = queueIDs[name] else {
+                throw .refused(WireError(.queueNotFound, "There is no queue \(Names.quoted(name))."))
+            }
+            effects.append(Effect(retry: queue, in: .failed, flags))
+            effects.append(Effect(retry: queue, in: .cancelled, flags))
+        }
+    }
+
+    private mutating func checkRetry(
+        _ job: JobID,
+        _ record: JobRecord,
+        _ reruns: Bool,
+        _ transaction: inout WriteTransaction
+    ) throws(PlanError) {
+        guard record.state.isFinished, record.state != .completed || reruns else {
+            throw .refused(
+                WireError(
+                    .notRetryable,
+                    "Job \(job) is \(record.state); failed and cancelled jobs can be retried, completed ones as a rerun."
+                )
+            )
+        }
+        guard record.state == .completed else { return }
+        var last: JobID?
+        var steps = 0
+        while let key = try wrap({ () throws(LMDBError) -> EdgeKey? in
+            try nextDependent(of: job, record, after: last, transaction)
+        }) {
+            last = key.dependent
+            steps += 1
+            guard steps <= Effects.stepsMax else {
+                throw .refused(
+                    WireError(.effectTooLarge, "More than \(Effects.stepsMax) jobs depend on job \(job): too many to rerun it.")
+                )
+            }
+            let dependent = try wrap { () throws(LMDBError) -> JobRecord? in try self.record(of: key.dependent, transaction) }
+            guard let dependent, dependent.attemptsStarted > 0 || leaseSet.contains(key.dependent) else { continue }
+            throw .refused(
+                WireError(
+                    .dependentStarted,
+                    "Job \(key.dependent) depends on job \(job) and has started: a completed job can be rerun only before that."
+                )
+            )
+        }
+    }
+
+    // MARK: By hand
+
+    private mutating func finish(
+        _ request: Finish,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(PlanError) {
+        var record = try present(request.job, &transaction)
+        guard !record.state.isFinished else {
+            throw .refused(
+                WireError(.alreadyFinished, "Job \(request.job) is \(record.state): it can't be finished again.")
+            )
+        }
+        try wrap { () throws(LMDBError) in
+            try takeAway(&record, of: request.job, &transaction, &result)
+            switch request.ending {
+            case .complete(let payload):
+                record.cause = .none
+                record.contentType = payload.contentType
+                let kind: JobRecord.OutcomeKind = payload.contentType == .none ? .none : .result
+                let bytes = payload.bytes
+                try finish(&record, of: request.job, as: .completed, kind, bytes.rawSpan, &transaction, &result)
+            case .fail(let message, let details):
+                record.cause = .error
+                try note(record.flow, &transaction)
+                var text = WireWriter(capacity: 64 + message.utf8.count + details.count)
+                text.string16(message)
+                text.bytes32(details)
+                try finish(&record, of: request.job, as: .failed, .failure, text.span, &transaction, &result)
+            }
+        }
+    }
+
+    private mutating func resolve(
+        _ request: Resolve,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(PlanError) {
+        var record = try present(request.dependent, &transaction)
+        let found = try wrap { () throws(LMDBError) -> (key: EdgeKey, record: EdgeRecord)? in
+            try edge(from: request.dependent, to: request.dependency, transaction)
+        }
+        guard let found else {
+            throw .refused(
+                WireError(.edgeNotFound, "Job \(request.dependent) does not depend on job \(request.dependency).")
+            )
+        }
+        let key = found.key
+        var edge = found.record
+        guard edge.kind == .unprocessed || edge.kind == .failed else {
+            throw .refused(
+                WireError(
+                    .alreadyFinished,
+                    "The dependency of job \(request.dependent) on job \(request.dependency) is \(edge.kind) already."
+                )
+            )
+        }
+        try wrap { () throws(LMDBError) in
+            try unhold(&edge, key, &record, &transaction)
+            switch request.to {
+            case .processed, .ignored:
+                resolve(&edge, key, &record, as: request.to == .processed ? .processed : .ignored)
+                try put(edge, at: key, &transaction)
+            case .removed:
+                count(edge, key, &record, by: -1)
+                try removeEdge(edge, key, &transaction)
+            }
+            if record.state == .failed && record.cause == .dependency {
+                try reviveIfFree(&record, request.dependency, key, &transaction, &result)
+            }
+            try releaseIfFree(&record, of: request.dependent, &transaction, &result)
+            try rewrite(record, of: request.dependent, &transaction)
+        }
+    }
+
+    // MARK: What a command is about
+
+    /// The record of a job that has not been removed, and of whose flow no large effect is being carried out.
+    mutating func present(_ job: JobID, _ transaction: inout WriteTransaction) throws(PlanError) -> JobRecord {
+        let record = try wrap { () throws(LMDBError) -> JobRecord? in try self.record(of: job, transaction) }
+        guard let record, !record.marks.contains(.isRemoved) else {
+            throw .refused(WireError(.jobNotFound, "There is no job \(job)."))
+        }
+        if record.flow != .none && meta.openSettlements > 0 { try checkSettled(record.flow, &transaction) }
+        return record
+    }
+
+    /// Opens a flow that no large effect is being carried out on.
+    mutating func checkSettled(_ flow: FlowID, _ transaction: inout WriteTransaction) throws(PlanError) {
+        guard try wrap({ () throws(LMDBError) in try open(flow, &transaction) }) else {
+            throw .refused(WireError(.flowNotFound, "There is no flow \(flow)."))
+        }
+        guard openFlow!.record.settling == 0 else {
+            throw .refused(
+                WireError(.settling, "A large effect is being carried out on flow \(flow): try again when it has settled.")
+            )
+        }
+    }
+
+    /// The edge between two jobs.
+    mutating func edge(
+        from dependent: JobID,
+        to dependency: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> (key: EdgeKey, record: EdgeRecord)? {
+        guard let position = try position(of: dependent, under: dependency, transaction) else { return nil }
+        let key = EdgeKey(dependent, position)
+        return try edge(key, transaction).map { (key, $0) }
+    }
+
+    /// The position of the edge among those of its dependent; nil where the jobs have none.
+    mutating func position(
+        of dependent: JobID,
+        under dependency: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> UInt32? {
+        guard let record = try record(of: dependency, transaction), record.dependents > 0 else { return nil }
+        if record.firstDependent == dependent { return record.firstDependentPosition }
+        guard let bytes = try transaction.get(DependentKey(dependency, dependent), in: tables.dependents) else {
+            return nil
+        }
+        return try decode { () throws(WireError) in
+            var reader = WireReader(bytes)
+            return try reader.u32()
+        }
+    }
+
+    func wrap<Value>(_ body: () throws(LMDBError) -> Value) throws(PlanError) -> Value {
+        do throws(LMDBError) {
+            return try body()
+        } catch {
+            throw .lmdb(error)
+        }
+    }
+}

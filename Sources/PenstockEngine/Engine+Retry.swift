@@ -1,0 +1,267 @@
+import LMDB
+import PenstockWire
+
+/// Retry of finished jobs, and what it does to the jobs that depend on them: semantics, section 4.
+extension Engine {
+    /// What a retry takes along.
+    struct RetryFlags: OptionSet {
+        let rawValue: UInt64
+        static let keepsCounters = RetryFlags(rawValue: 1 << 0)
+    }
+
+    /// Makes a finished job run again; the record is written.
+    mutating func retry(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ flags: RetryFlags,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try note(record.flow, &transaction)
+        effects.touched += 1
+        record.flags.insert(.isRetry)
+        record.place = 0
+        if record.marks.contains(.isPruned) {
+            try openPruned(&record, of: job, &transaction)
+            effects.append(Effect(.restore, job))
+        }
+        try reset(&record, of: job, flags, &transaction, &result)
+        if record.dependencies.counting == 0 {
+            try makeReady(&record, of: job, &transaction, &result)
+            try rewrite(record, of: job, &transaction)
+        }
+    }
+
+    /// Brings a finished job back to waiting-children, without its outcome; its dependents are told by the effects.
+    private mutating func reset(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ flags: RetryFlags,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        _ = try transaction.delete(FinishedKey(record, job), in: tables.finished)
+        if !flags.contains(.keepsCounters) {
+            record.attemptsMade = 0
+            record.stalledCount = 0
+        }
+        record.cause = .none
+        record.dependencies.failedDependency = .none
+        try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+        let wasPruned = record.marks.contains(.isPruned)
+        record.marks.subtract([.isSkipped, .isPruned])
+        try rewrite(&record, of: job, outcome: .none, RawSpan(), &transaction)
+        if record.dependents > 0 { effects.append(Effect(.reopen, job.rawValue, detail: wasPruned ? 1 : 0)) }
+    }
+
+    // MARK: Dependents
+
+    mutating func reopen(
+        _ effect: Effect,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> Effect? {
+        guard let record = try record(of: effect.job, transaction), !record.state.isFinished else { return nil }
+        var last: JobID? = effect.cursor == 0 ? nil : JobID(effect.cursor)
+        while let key = try nextDependent(of: effect.job, record, after: last, transaction) {
+            if effects.isExhausted {
+                var rest = effect
+                rest.cursor = last?.rawValue ?? 0
+                return rest
+            }
+            effects.steps += 1
+            try reopen(key, withOthers: effect.detail != 0, &transaction, &result)
+            last = key.dependent
+        }
+        return nil
+    }
+
+    /// Opens an edge whose dependency runs again, where its dependent can still wait for that.
+    ///
+    /// - Parameter withOthers: the dependency is retried with others, which the dependent need not bring back again.
+    private mutating func reopen(
+        _ key: EdgeKey,
+        withOthers: Bool,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction),
+            canWaitAgain(record, key.dependent)
+        else { return }
+        try note(record.flow, &transaction)
+        if record.state == .waiting || record.state == .delayed {
+            try takeAway(&record, of: key.dependent, &transaction, &result)
+            try move(&record, of: key.dependent, to: .waitingChildren, &transaction, &result)
+        }
+        try open(&edge, key, &record, &transaction)
+        guard record.state == .failed else { return try rewrite(record, of: key.dependent, &transaction) }
+        if !withOthers && record.marks.contains(.cancelsSiblings) { effects.append(Effect(.restore, key.dependent)) }
+        try reviveIfFree(&record, edge.dependency, key, &transaction, &result)
+    }
+
+    private mutating func canWaitAgain(_ record: JobRecord, _ job: JobID) -> Bool {
+        switch record.state {
+        case .waitingChildren, .delayed: true
+        case .waiting: !leaseSet.contains(job)
+        case .failed: record.cause == .dependency
+        case .active, .completed, .cancelled: false
+        }
+    }
+
+    /// The edge is unprocessed, and counts; it is written, and the caller writes the record.
+    mutating func open(
+        _ edge: inout EdgeRecord,
+        _ key: EdgeKey,
+        _ record: inout JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        try unhold(&edge, key, &record, &transaction)
+        count(edge, key, &record, by: -1)
+        edge.kind = .unprocessed
+        edge.isAttached = key.position < record.dependencies.detachedBelow
+        count(edge, key, &record, by: 1)
+        try put(edge, at: key, &transaction)
+    }
+
+    /// Revives a job that failed with a dependency, if no other edge of it is left failed; else it names the next one.
+    ///
+    /// - Parameter key: the edge that is failed no more.
+    mutating func reviveIfFree(
+        _ record: inout JobRecord,
+        _ dependency: JobID,
+        _ key: EdgeKey,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard record.dependencies.failed > 0 else {
+            return try reset(&record, of: key.dependent, [], &transaction, &result)
+        }
+        guard record.dependencies.failedDependency == dependency else {
+            return try rewrite(record, of: key.dependent, &transaction)
+        }
+        var position = record.dependencies.failedFrom
+        while let (next, edge) = try nextEdge(of: key.dependent, from: position, transaction) {
+            position = next.position
+            if edge.kind == .failed {
+                record.dependencies.failedDependency = edge.dependency
+                break
+            }
+            position += 1
+        }
+        record.dependencies.failedFrom = position
+        let text = failureText("Its dependency \(record.dependencies.failedDependency) failed.")
+        try rewrite(&record, of: key.dependent, outcome: .failure, text.span, &transaction)
+    }
+
+    // MARK: What was pruned
+
+    /// Opens the edges to what was cancelled with the job, before the job itself can run without them.
+    private mutating func openPruned(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        var position: UInt32 = 0
+        while let (key, stored) = try nextEdge(of: job, from: position, transaction) {
+            position = key.position + 1
+            var edge = stored
+            if edge.kind != .unprocessed, let dependency = try self.record(of: edge.dependency, transaction),
+                dependency.state == .cancelled, dependency.marks.contains(.isPruned)
+            {
+                try open(&edge, key, &record, &transaction)
+            }
+        }
+    }
+
+    /// Retries the dependencies of a job that were cancelled because only it needed them.
+    mutating func restore(
+        _ effect: Effect,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> Effect? {
+        var position = UInt32(effect.cursor)
+        while let (key, edge) = try nextEdge(of: effect.job, from: position, transaction) {
+            if effects.isExhausted {
+                var rest = effect
+                rest.cursor = UInt64(position)
+                return rest
+            }
+            effects.steps += 1
+            position = key.position + 1
+            guard var record = try record(of: edge.dependency, transaction), record.state == .cancelled,
+                record.marks.contains(.isPruned)
+            else { continue }
+            try retry(&record, of: edge.dependency, [], &transaction, &result)
+        }
+        return nil
+    }
+
+    // MARK: Flows and queues
+
+    /// True for the jobs that the retry of a flow or a queue retries.
+    private func isRetriedWithOthers(_ record: JobRecord) -> Bool {
+        (record.state == .failed || record.state == .cancelled) && record.cause != .dependency
+            && record.marks.isDisjoint(with: [.isSkipped, .isRemoved])
+    }
+
+    mutating func retryFlow(
+        _ effect: Effect,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> Effect? {
+        let flow = FlowID(effect.subject)
+        var last = JobID(effect.cursor)
+        while let job = try nextJob(of: flow, after: last, &transaction) {
+            if effects.isExhausted {
+                var rest = effect
+                rest.cursor = last.rawValue
+                return rest
+            }
+            effects.steps += 1
+            last = job
+            guard var record = try record(of: job, transaction), isRetriedWithOthers(record) else { continue }
+            try retry(&record, of: job, RetryFlags(rawValue: effect.detail), &transaction, &result)
+        }
+        return nil
+    }
+
+    mutating func retryQueue(
+        _ effect: Effect,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> Effect? {
+        var key = FinishedKey(retryOf: effect)
+        while let next = try transaction.entry(after: key, in: tables.finished)?.key, next.queue == key.queue,
+            next.state == key.state
+        {
+            if effects.isExhausted {
+                var rest = effect
+                (rest.cursor, rest.detail) = (key.time, key.job.rawValue)
+                return rest
+            }
+            effects.steps += 1
+            key = next
+            guard var record = try record(of: next.job, transaction), isRetriedWithOthers(record) else { continue }
+            try retry(&record, of: next.job, RetryFlags(rawValue: effect.subject >> 40), &transaction, &result)
+        }
+        return nil
+    }
+}
+
+extension Effect {
+    /// A retry of the queue's jobs in a state: `subject` is `flags << 40 | state << 32 | queue`.
+    init(retry queue: QueueID, in state: JobState, _ flags: Engine.RetryFlags) {
+        let subject = UInt64(queue.rawValue) | UInt64(state.rawValue) << 32 | flags.rawValue << 40
+        self.init(.retryQueue, subject)
+    }
+}
+
+extension FinishedKey {
+    /// The job that a retry of a queue has seen last.
+    init(retryOf effect: Effect) {
+        queue = QueueID(UInt32(truncatingIfNeeded: effect.subject))
+        state = UInt8(truncatingIfNeeded: effect.subject >> 32)
+        time = effect.cursor
+        job = JobID(effect.detail)
+    }
+}

@@ -28,17 +28,22 @@ extension Engine {
             plan.queues.append(try queueID(body.extracting(range)))
         }
         for item in 0..<(try decoder.itemCount()) {
-            let (isFlow, name, nodes) = try decoder.nextItem()
-            guard plan.nodes.count + nodes <= PenstockWire.Limits.jobsPerAddMax else {
+            let fields = try decoder.nextItem()
+            guard plan.nodes.count + fields.nodes <= PenstockWire.Limits.jobsPerAddMax else {
                 throw WireError(
                     .tooManyJobs,
                     "More than \(PenstockWire.Limits.jobsPerAddMax) jobs in one add, which is the most."
                 )
             }
             plan.items.append(
-                AddPlan.Item(isFlow: isFlow, name: name, firstNode: plan.nodes.count, nodes: nodes)
+                AddPlan.Item(
+                    isFlow: fields.isFlow,
+                    name: fields.name,
+                    firstNode: plan.nodes.count,
+                    nodes: fields.nodes
+                )
             )
-            for _ in 0..<nodes {
+            for _ in 0..<fields.nodes {
                 plan.nodes.append(AddPlan.Node(fields: try decoder.nextNode(), item: item, job: .none))
             }
         }

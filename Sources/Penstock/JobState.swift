@@ -66,6 +66,8 @@ public enum FlowStatus: String, Sendable, Hashable, Codable, CaseIterable {
     case failed
     /// It was cancelled as a whole.
     case cancelled
+    /// Something that reaches very many of its jobs has been decided, and is being carried out.
+    case settling
 
     public var isFinished: Bool { self == .completed || self == .failed || self == .cancelled }
 }
@@ -154,6 +156,7 @@ extension FlowStatus {
             case .completed: .completed
             case .failed: .failed
             case .cancelled: .cancelled
+            case .settling: .settling
             }
     }
 }

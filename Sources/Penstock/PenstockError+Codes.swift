@@ -48,6 +48,10 @@ extension PenstockError.Code {
     public static let invalidRequest = Self(rawValue: 220)
     public static let failureTooLarge = Self(rawValue: 221)
     public static let tooManyDependencies = Self(rawValue: 222)
+    /// A schedule that can't be read, or that would never run.
+    public static let invalidSchedule = Self(rawValue: 223)
+    /// A removal or a cancellation that would have to look at too many jobs.
+    public static let effectTooLarge = Self(rawValue: 224)
     /// No such job: it never was, or retention has taken it.
     public static let jobNotFound = Self(rawValue: 300)
     /// No such flow.
@@ -55,6 +59,10 @@ extension PenstockError.Code {
     public static let sessionUnknown = Self(rawValue: 302)
     /// No such queue.
     public static let queueNotFound = Self(rawValue: 303)
+    /// The one job does not depend on the other.
+    public static let edgeNotFound = Self(rawValue: 304)
+    /// No such scheduler.
+    public static let schedulerNotFound = Self(rawValue: 305)
     /// The lease of the job was lost.
     public static let fenced = Self(rawValue: 400)
     /// The custom id is taken, and the options said to reject that.
@@ -62,12 +70,28 @@ extension PenstockError.Code {
     /// New dependencies for a stored job that has already begun or ended.
     public static let dependentNotOpen = Self(rawValue: 402)
     public static let cycleSearchTooLarge = Self(rawValue: 403)
+    /// A retry of a job that has neither failed nor been cancelled.
+    public static let notRetryable = Self(rawValue: 404)
+    /// The job has finished already.
+    public static let alreadyFinished = Self(rawValue: 405)
+    /// A completed job can't run again, because a job that depends on it has started.
+    public static let dependentStarted = Self(rawValue: 406)
+    /// A worker holds the job; the message names it.
+    public static let jobLeased = Self(rawValue: 407)
+    /// The job was completed while dependencies that it had been given were unfinished: the attempt has failed.
+    public static let unresolvedDependencies = Self(rawValue: 408)
+    /// A part of a large add out of its turn.
+    public static let stageMismatch = Self(rawValue: 409)
     /// The server has no room for more jobs.
     public static let full = Self(rawValue: 500)
     /// The server is about to stop.
     public static let draining = Self(rawValue: 501)
     /// No answer within the time given.
     public static let timedOut = Self(rawValue: 502)
+    /// Something that reaches very many jobs of the flow is still being carried out.
+    public static let settling = Self(rawValue: 503)
+    /// The custom id belongs to a large add that has not arrived whole yet.
+    public static let customIDBusy = Self(rawValue: 504)
     public static let internalError = Self(rawValue: 600)
     /// The connection, or the session, was lost after the request had been sent: it may have been carried out, or not.
     public static let outcomeUnknown = Self(rawValue: 601)

@@ -252,7 +252,9 @@ extension Engine {
                 if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
                     plan.edges[kept] = edge
                     kept += 1
-                } else if try position(of: job, under: edge.dependency, transaction) == nil, try !isRemoved(edge, transaction) {
+                } else if try position(of: job, under: edge.dependency, transaction) == nil,
+                    try !isRemoved(edge, transaction)
+                {
                     plan.edges[kept] = edge
                     kept += 1
                 }
@@ -338,7 +340,9 @@ extension Engine {
     ) throws(PlanError) -> [JobID] {
         var found: [JobID] = []
         do throws(LMDBError) {
-            guard let record = try record(of: job, transaction), record.flags.contains(.hasDependencies) else { return [] }
+            guard let record = try record(of: job, transaction), record.flags.contains(.hasDependencies) else {
+                return []
+            }
             var cursor = try transaction.cursor(in: tables.edges)
             var entry = try cursor.seek(to: EdgeKey(job, 0))
             while let edge = entry, edge.key?.dependent == job, found.count <= limit {

@@ -57,7 +57,7 @@ extension Engine {
                 record.marks.insert(.isPruned)
                 if record.flags.contains(.hasDependencies) { effects.append(Effect(.prune, job)) }
             }
-            try wrap { () throws(LMDBError) in
+            try planning { () throws(LMDBError) in
                 try cancel(&record, of: job, reason("It was cancelled"), &transaction, &result)
             }
         case .flow(let flow):
@@ -80,7 +80,7 @@ extension Engine {
         case .job(let job):
             var record = try present(job, &transaction)
             try checkRetry(job, record, request.reruns, &transaction)
-            try wrap { () throws(LMDBError) in
+            try planning { () throws(LMDBError) in
                 if let data = request.data { try replaceData(of: job, record, data, &transaction) }
                 try retry(&record, of: job, flags, &transaction, &result)
             }
@@ -113,17 +113,22 @@ extension Engine {
         guard record.state == .completed else { return }
         var last: JobID?
         var steps = 0
-        while let key = try wrap({ () throws(LMDBError) -> EdgeKey? in
+        while let key = try planning({ () throws(LMDBError) -> EdgeKey? in
             try nextDependent(of: job, record, after: last, transaction)
         }) {
             last = key.dependent
             steps += 1
             guard steps <= Effects.stepsMax else {
                 throw .refused(
-                    WireError(.effectTooLarge, "More than \(Effects.stepsMax) jobs depend on job \(job): too many to rerun it.")
+                    WireError(
+                        .effectTooLarge,
+                        "More than \(Effects.stepsMax) jobs depend on job \(job): too many to rerun it."
+                    )
                 )
             }
-            let dependent = try wrap { () throws(LMDBError) -> JobRecord? in try self.record(of: key.dependent, transaction) }
+            let dependent = try planning { () throws(LMDBError) -> JobRecord? in
+                try self.record(of: key.dependent, transaction)
+            }
             guard let dependent, dependent.attemptsStarted > 0 || leaseSet.contains(key.dependent) else { continue }
             throw .refused(
                 WireError(
@@ -147,7 +152,7 @@ extension Engine {
                 WireError(.alreadyFinished, "Job \(request.job) is \(record.state): it can't be finished again.")
             )
         }
-        try wrap { () throws(LMDBError) in
+        try planning { () throws(LMDBError) in
             try takeAway(&record, of: request.job, &transaction, &result)
             switch request.ending {
             case .complete(let payload):
@@ -173,16 +178,16 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(PlanError) {
         var record = try present(request.dependent, &transaction)
-        let found = try wrap { () throws(LMDBError) -> (key: EdgeKey, record: EdgeRecord)? in
-            try edge(from: request.dependent, to: request.dependency, transaction)
+        let stored = try planning { () throws(LMDBError) -> (key: EdgeKey, record: EdgeRecord)? in
+            try self.edge(from: request.dependent, to: request.dependency, transaction)
         }
-        guard let found else {
+        guard let stored else {
             throw .refused(
                 WireError(.edgeNotFound, "Job \(request.dependent) does not depend on job \(request.dependency).")
             )
         }
-        let key = found.key
-        var edge = found.record
+        let key = stored.key
+        var edge = stored.record
         guard edge.kind == .unprocessed || edge.kind == .failed else {
             throw .refused(
                 WireError(
@@ -191,7 +196,7 @@ extension Engine {
                 )
             )
         }
-        try wrap { () throws(LMDBError) in
+        try planning { () throws(LMDBError) in
             try unhold(&edge, key, &record, &transaction)
             switch request.to {
             case .processed, .ignored:
@@ -213,7 +218,7 @@ extension Engine {
 
     /// The record of a job that has not been removed, and of whose flow no large effect is being carried out.
     mutating func present(_ job: JobID, _ transaction: inout WriteTransaction) throws(PlanError) -> JobRecord {
-        let record = try wrap { () throws(LMDBError) -> JobRecord? in try self.record(of: job, transaction) }
+        let record = try planning { () throws(LMDBError) -> JobRecord? in try self.record(of: job, transaction) }
         guard let record, !record.marks.contains(.isRemoved) else {
             throw .refused(WireError(.jobNotFound, "There is no job \(job)."))
         }
@@ -223,12 +228,15 @@ extension Engine {
 
     /// Opens a flow that no large effect is being carried out on.
     mutating func checkSettled(_ flow: FlowID, _ transaction: inout WriteTransaction) throws(PlanError) {
-        guard try wrap({ () throws(LMDBError) in try open(flow, &transaction) }) else {
+        guard try planning({ () throws(LMDBError) in try open(flow, &transaction) }) else {
             throw .refused(WireError(.flowNotFound, "There is no flow \(flow)."))
         }
         guard openFlow!.record.settling == 0 else {
             throw .refused(
-                WireError(.settling, "A large effect is being carried out on flow \(flow): try again when it has settled.")
+                WireError(
+                    .settling,
+                    "A large effect is being carried out on flow \(flow): try again when it has settled."
+                )
             )
         }
     }
@@ -260,12 +268,13 @@ extension Engine {
             return try reader.u32()
         }
     }
+}
 
-    func wrap<Value>(_ body: () throws(LMDBError) -> Value) throws(PlanError) -> Value {
-        do throws(LMDBError) {
-            return try body()
-        } catch {
-            throw .lmdb(error)
-        }
+/// A failure of the database, in the midst of what may be refused.
+func planning<Value>(_ body: () throws(LMDBError) -> Value) throws(PlanError) -> Value {
+    do throws(LMDBError) {
+        return try body()
+    } catch {
+        throw .lmdb(error)
     }
 }

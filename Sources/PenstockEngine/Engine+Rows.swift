@@ -66,10 +66,11 @@ extension Engine {
         _ data: Payload,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        guard let bytes = try transaction.get(job.rawValue, in: tables.payloads) else { return }
         scratch.removeAll()
-        try decode { () throws(WireError) in
-            try PayloadRow(bytes, flags: record.flags).encode(with: data, into: &scratch)
+        if let bytes = try transaction.get(job.rawValue, in: tables.payloads) {
+            try decode { () throws(WireError) in
+                try PayloadRow(bytes, flags: record.flags).encode(with: data, into: &scratch)
+            }
         }
         try transaction.put(scratch.span, for: job.rawValue, in: tables.payloads)
     }

@@ -220,6 +220,7 @@ package struct Engine: ~Copyable {
         case .expireSessions:
             try expireSessions(&transaction, &result)
         case .carryOn:
+            result.hasCarriedOn = true
             try carryOn(Engine.sliceSteps, &transaction, &result)
         }
     }

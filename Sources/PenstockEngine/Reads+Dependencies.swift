@@ -77,7 +77,15 @@ extension Reads {
         _ edge: EdgeRecord,
         _ snapshot: borrowing Snapshot
     ) throws(LMDBError) -> DependencyPages.Row {
-        var row = DependencyPages.Row(position: position, job: edge.dependency, queue: "", name: "", outcome: .none)
+        var row = DependencyPages.Row(
+            position: position,
+            job: edge.dependency,
+            policy: edge.policy,
+            condition: edge.condition,
+            queue: "",
+            name: "",
+            outcome: .none
+        )
         guard let bytes = try snapshot.get(edge.dependency.rawValue, in: tables.jobs) else { return row }
         let record = try decode { () throws(WireError) in try JobRecord(bytes) }
         row.queue = try queueName(record.queue, snapshot)

@@ -47,6 +47,10 @@ extension Server {
         case .complete: try complete(body, session)
         case .fail: try fail(body, session)
         case .add: try add(body, session)
+        case .cancel: try change(.cancel, body, session)
+        case .retry: try change(.retry, body, session)
+        case .finish: try change(.finish, body, session)
+        case .resolve: try change(.resolve, body, session)
         case .heartbeat: try heartbeat(Heartbeat(body: body), session)
         case .hold: hold(header, try Hold(body: body), session, connection)
         case .goodbye:
@@ -198,6 +202,19 @@ extension Server {
         let sequence = try reader.u64()
         try session.accept(first: sequence, count: 1, addBytes: body.byteCount)
         var command = Command(.add)
+        command.sessionSlot = session.slot
+        command.session = session.id
+        command.sequence = sequence
+        command.body = staging.keep(body)
+        stage(command)
+    }
+
+    /// A command whose body the engine reads.
+    private func change(_ kind: Command.Kind, _ body: RawSpan, _ session: Session) throws(WireError) {
+        var reader = WireReader(body)
+        let sequence = try reader.u64()
+        try session.accept(first: sequence, count: 1, addBytes: 0)
+        var command = Command(kind)
         command.sessionSlot = session.slot
         command.session = session.id
         command.sequence = sequence
@@ -363,7 +380,14 @@ extension Server {
         connection.send(Unsubscribed(), correlation: header.correlation, stream: header.stream)
     }
 
-    // MARK: Delayed jobs
+    // MARK: What the server has done
+
+    /// Asks for the next slice of the large effects.
+    func carryOn() {
+        guard isSettling, !isCarryingOn else { return }
+        isCarryingOn = true
+        stage(Command(.carryOn))
+    }
 
     /// Asks for the delayed jobs that are due to be made ready.
     func promoteDue() {

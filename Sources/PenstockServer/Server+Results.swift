@@ -23,6 +23,9 @@ extension Server {
         commandsInFlight -= result.commandCount
         nextDue = result.nextDue
         isPromoting = false
+        if result.hasCarriedOn { isCarryingOn = false }
+        isSettling = result.isSettling
+        carryOn()
         if result.hasMoreSessions { nextExpiry = 0 }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
         for slot in result.openedSessions { didOpen(slot) }

@@ -46,6 +46,9 @@ package final class Server {
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
     var isPromoting = false
+    /// Large effects are left to be carried on with; and the next slice has been asked for.
+    var isSettling = false
+    var isCarryingOn = false
     /// Monotonic milliseconds of the next look at heartbeats and idle sessions.
     var nextHousekeeping: UInt64 = 0
     var nextExpiry: UInt64 = 0
@@ -116,6 +119,7 @@ package final class Server {
         epoch = engine.epoch
         reads = Reads(engine)
         sessionReads = SessionReads(engine)
+        isSettling = engine.isSettling
         dispatcher = Dispatcher(epoch: engine.epoch, leaseWriteAfter: configuration.leaseWriteAfter)
         do throws(LMDBError) {
             reader = try SnapshotReader(environment)
@@ -135,6 +139,7 @@ package final class Server {
         }
         do throws(ServerError) {
             try restoreLeases()
+            carryOn()
             try listen()
             try startWriter(engine)
         } catch {

@@ -1,108 +1,56 @@
-/// One node of an add, as places in the message: nothing is copied.
-package struct NodeFields: Sendable {
-    /// Index into the message's queues.
-    package var queue: UInt16
-    package var name: ByteRange
-    package var contentType: ContentType
-    package var data: ByteRange
-    package var dependencyCount: Int
-    /// ``DependencyFields`` of ``DependencyFields/byteCount`` bytes each.
-    package var dependencies: ByteRange
-    /// Empty where none was given: a custom id has at least one byte.
-    package var customID: ByteRange
-    package var options: NodeOptions
-}
-
-/// One dependency of a node.
-///
-///     u8 kind (0 node, 1 job) | u8 policy (255: the dependency's own) | u8 0 (condition: success) | u8 0 | u64 target
-package struct DependencyFields: Equatable, Sendable {
-    package static let byteCount = 12
-
-    package enum Target: Equatable, Sendable {
-        /// A node before this one in the message, counted from 0 over all items.
-        case node(UInt64)
-        /// A job that exists.
-        case job(JobID)
-    }
-
-    package var target: Target
-    /// The edge's own policy, which wins over the dependency's.
-    package var policy: FailurePolicy?
-
-    package init(_ target: Target, policy: FailurePolicy? = nil) {
-        self.target = target
-        self.policy = policy
-    }
-
-    package func encode(into writer: inout WireWriter) {
-        switch target {
-        case .node: writer.u8(0)
-        case .job: writer.u8(1)
-        }
-        writer.u8(policy?.rawValue ?? 255)
-        writer.u8(0)
-        writer.u8(0)
-        switch target {
-        case .node(let index): writer.u64(index)
-        case .job(let id): writer.jobID(id)
-        }
-    }
-
-    package init(from reader: inout WireReader) throws(WireError) {
-        let kind = try reader.u8()
-        let policy = try reader.u8()
-        let condition = try reader.u8()
-        _ = try reader.u8()
-        let raw = try reader.u64()
-        switch kind {
-        case 0: target = .node(raw)
-        case 1: target = .job(JobID(raw))
-        default: throw WireError(.invalidOption, "\(kind) is no kind of dependency; 0 (node) and 1 (job) are.")
-        }
-        if policy == 255 {
-            self.policy = nil
-        } else if let known = FailurePolicy(rawValue: policy) {
-            self.policy = known
-        } else {
-            throw WireError(.invalidOption, "\(policy) is no failure policy; 0 to 4, or 255 for none, are.")
-        }
-        guard condition == 0 else {
-            throw WireError(.invalidOption, "\(condition) is no condition of an edge in this version; 0 (success) is.")
-        }
-    }
-}
-
 /// Reads an ADD body from front to back: the queues, then the items, each with its nodes.
 ///
 ///     u64 sequence | u16 queues | queues x str8
-///     u16 items | items x ( u8 kind (0 job, 1 flow) | str8 name | u8 options | options x tagged
-///                          | u32 nodes | nodes x Node )
+///     u16 items | items x ( u8 kind (0 job, 1 flow, 2 more of the last item of the part before) | str8 name
+///                          | u8 options | options x tagged | u32 nodes | nodes x Node )
 ///     Node: u16 queue | str8 name | u8 contentType | bytes32 data
 ///           | u32 dependencies | dependencies x 12 bytes
 ///           | u8 options | options x ( u16 tag | u16 length | bytes )
+///
+/// Other commands hold all of this but the sequence, behind fields of their own.
 package struct AddDecoder: ~Escapable {
     private var reader: WireReader
+    private let context: AddContext
+    /// 0 where the reading began at the queues.
     package let sequence: UInt64
     package let queueCount: Int
     private var queuesLeft: Int
-    private var jobsLeft = Limits.jobsPerAddMax
+    private var jobsLeft: Int
+    private var itemsRead = 0
+    private var mayHaveKeys = false
 
     /// Bytes that the smallest node takes.
     package static let nodeByteCountMin = 13
 
+    /// Reads the body of an ADD.
     @_lifetime(copy body)
     package init(_ body: RawSpan) throws(WireError) {
         var reader = WireReader(body)
-        sequence = try reader.u64()
-        queueCount = try reader.count16(bytesEach: 1)
-        queuesLeft = queueCount
-        guard queueCount <= Limits.queuesPerMessageMax else {
+        let sequence = try reader.u64()
+        try self.init(reader, sequence: sequence, .add)
+    }
+
+    /// Reads the end of another command's body, which is as an ADD's from `queues` on. Places count from its begin.
+    @_lifetime(copy tail)
+    package init(tail: RawSpan, _ context: AddContext) throws(WireError) {
+        try self.init(WireReader(tail), sequence: 0, context)
+    }
+
+    @_lifetime(copy reader)
+    private init(_ reader: consuming WireReader, sequence: UInt64, _ context: AddContext) throws(WireError) {
+        var reader = reader
+        let count = try reader.count16(bytesEach: 1)
+        guard count <= Limits.queuesPerMessageMax else {
             throw WireError(
                 .invalidRequest,
-                "\(queueCount) queues in one add; \(Limits.queuesPerMessageMax) are allowed."
+                "\(count) queues in one add; \(Limits.queuesPerMessageMax) are allowed."
             )
         }
+        self.sequence = sequence
+        self.context = context
+        queueCount = count
+        queuesLeft = count
+        jobsLeft = context.jobsMax
         self.reader = reader
     }
 
@@ -123,34 +71,107 @@ package struct AddDecoder: ~Escapable {
         precondition(queuesLeft == 0)
         let count = try reader.count16(bytesEach: 7)
         guard count > 0 else { throw WireError(.emptyAdd, "The add holds no job; it must hold at least one.") }
-        guard count <= Limits.itemsPerAddMax else {
-            throw WireError(.tooManyJobs, "\(count) flows in one add; \(Limits.itemsPerAddMax) are allowed.")
+        guard count <= context.itemsMax else {
+            throw WireError(.tooManyJobs, "\(count) flows or jobs here; \(context.itemsMax) are allowed.")
         }
         return count
     }
 
-    /// The next item: whether it is a flow, its name, and how many nodes follow.
-    package mutating func nextItem() throws(WireError) -> (isFlow: Bool, name: ByteRange, nodes: Int) {
-        let kind = try reader.u8()
-        guard kind <= 1 else {
-            throw WireError(.invalidOption, "\(kind) is no kind of item; 0 (job) and 1 (flow) are.")
-        }
+    /// The next item: what it is, and how many nodes follow.
+    package mutating func nextItem() throws(WireError) -> ItemFields {
+        let kind = try reader.value(ItemKind.self, "kind of item; 0 (job), 1 (flow) and in a part 2 (more) are")
         let name = try reader.range8()
         try Names.checkFlow(reader.bytes.extracting(name))
-        try reader.skipOptions()
-        let nodes = try reader.count32(bytesEach: AddDecoder.nodeByteCountMin)
-        guard nodes > 0 else { throw WireError(.emptyAdd, "A flow holds no job; it must hold at least one.") }
-        guard nodes <= jobsLeft else {
+        var item = ItemFields(kind: kind, name: name)
+        try readOptions(of: &item)
+        item.nodes = try reader.count32(bytesEach: AddDecoder.nodeByteCountMin)
+        guard item.nodes > 0 else { throw WireError(.emptyAdd, "A flow holds no job; it must hold at least one.") }
+        guard item.nodes <= jobsLeft else {
             throw WireError(
                 .tooManyJobs,
-                "\(Limits.jobsPerAddMax - jobsLeft + nodes) jobs or more in one add; \(Limits.jobsPerAddMax) are allowed."
+                "\(context.jobsMax - jobsLeft + item.nodes) jobs or more in one add; \(context.jobsMax) are allowed."
             )
         }
-        jobsLeft -= nodes
-        guard kind == 1 || nodes == 1 else {
-            throw WireError(.invalidRequest, "An item of kind job has \(nodes) nodes; it must have one.")
+        jobsLeft -= item.nodes
+        try check(item)
+        itemsRead += 1
+        mayHaveKeys = item.child != nil
+        return item
+    }
+
+    private func check(_ item: ItemFields) throws(WireError) {
+        switch item.kind {
+        case .flow: return
+        case .job:
+            guard item.nodes == 1 else {
+                throw WireError(.invalidRequest, "An item of kind job has \(item.nodes) nodes; it must have one.")
+            }
+            guard item.metadata == nil else {
+                throw WireError(.invalidOption, "A job alone has no metadata; a flow can have some.")
+            }
+        case .more:
+            guard context.goesOn, itemsRead == 0 else {
+                throw WireError(
+                    .invalidOption,
+                    "Only the first item of a part that is not the first can be more of one."
+                )
+            }
+            guard item.name.isEmpty, item.metadata == nil else {
+                throw WireError(
+                    .invalidOption,
+                    "An item that goes on has neither a name nor options; its begin has them."
+                )
+            }
         }
-        return (kind == 1, name, nodes)
+    }
+
+    private mutating func readOptions(of item: inout ItemFields) throws(WireError) {
+        let optionCount = Int(try reader.u8())
+        var seen: UInt32 = 0
+        for _ in 0..<optionCount {
+            let tag = try reader.u16()
+            let place = try reader.range16()
+            let number = tag & ~OptionTag.mustUnderstand
+            if number <= ItemOptionTag.last {
+                guard seen & 1 << UInt32(number) == 0 else {
+                    throw WireError(.invalidOption, "Option \(number) stands twice in one item.")
+                }
+                seen |= 1 << UInt32(number)
+            }
+            try read(tag, place, &item)
+        }
+    }
+
+    private func read(_ tag: UInt16, _ place: ByteRange, _ item: inout ItemFields) throws(WireError) {
+        var reader = WireReader(reader.bytes.extracting(place))
+        switch tag & ~OptionTag.mustUnderstand {
+        case ItemOptionTag.child:
+            guard context.allowsChildren else {
+                throw WireError(
+                    .invalidOption,
+                    "Only what a worker adds to the job that it holds can be a child of it."
+                )
+            }
+            item.child = try ChildFields(from: &reader)
+        case ItemOptionTag.metadata:
+            let contentType = ContentType(rawValue: try reader.u8())
+            let count = reader.remaining
+            guard count <= Limits.metadataBytesMax else {
+                throw WireError(
+                    .payloadTooLarge,
+                    "Metadata of \(count) bytes; at most \(Limits.metadataBytesMax) are allowed."
+                )
+            }
+            _ = try reader.range(count)
+            item.metadata = ItemFields.Metadata(
+                contentType: contentType,
+                bytes: ByteRange(offset: Int(place.offset) + 1, count: count)
+            )
+        default:
+            if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
+            return
+        }
+        try reader.end("an option")
     }
 
     package mutating func nextNode() throws(WireError) -> NodeFields {
@@ -176,8 +197,17 @@ package struct AddDecoder: ~Escapable {
             )
         }
         let dependencies = try reader.range(dependencyCount * DependencyFields.byteCount)
-        var customID = ByteRange.empty
-        var options = NodeOptions.default
+        var fields = NodeFields(
+            queue: queue,
+            name: name,
+            contentType: contentType,
+            data: data,
+            dependencyCount: dependencyCount,
+            dependencies: dependencies,
+            customID: .empty,
+            childKey: .empty,
+            options: .default
+        )
         let optionCount = Int(try reader.u8())
         var seen: UInt32 = 0
         for _ in 0..<optionCount {
@@ -190,53 +220,69 @@ package struct AddDecoder: ~Escapable {
                 }
                 seen |= 1 << UInt32(number)
             }
-            try read(tag, value, &options, &customID)
+            try read(tag, value, &fields)
         }
-        if optionCount > 0 { try options.validate() }
-        return NodeFields(
-            queue: queue,
-            name: name,
-            contentType: contentType,
-            data: data,
-            dependencyCount: dependencyCount,
-            dependencies: dependencies,
-            customID: customID,
-            options: options
-        )
+        if optionCount > 0 { try fields.options.validate() }
+        return fields
     }
 
-    private func read(
-        _ tag: UInt16,
-        _ value: ByteRange,
-        _ options: inout NodeOptions,
-        _ customID: inout ByteRange
-    ) throws(WireError) {
-        var reader = WireReader(reader.bytes.extracting(value))
+    private func read(_ tag: UInt16, _ place: ByteRange, _ fields: inout NodeFields) throws(WireError) {
+        var reader = WireReader(reader.bytes.extracting(place))
         switch tag & ~OptionTag.mustUnderstand {
-        case OptionTag.priority: options.priority = try reader.u32()
-        case OptionTag.delay: options.delay = try reader.u64()
-        case OptionTag.attempts: options.attempts = try reader.u16()
-        case OptionTag.backoff:
-            options.backoff.kind = try reader.value(BackoffKind.self, "kind of backoff (0 fixed, 1 exponential)")
-            options.backoff.delay = try reader.u64()
-            options.backoff.maximum = try reader.u64()
-            options.backoff.jitter = try reader.u16()
-        case OptionTag.lifo: options.lifo = true
         case OptionTag.customID:
             try Names.checkCustomID(reader.bytes)
-            customID = value
-            return
-        case OptionTag.rejectExisting: options.rejectExisting = true
-        case OptionTag.onFailure:
-            options.onFailure = try reader.value(FailurePolicy.self, "failure policy; 0 to 4 are")
-        case OptionTag.maxStalledCount: options.maxStalledCount = try reader.u16()
+            fields.customID = place
+        case OptionTag.childKey:
+            guard mayHaveKeys else {
+                throw WireError(
+                    .invalidOption,
+                    "Only a node of an item that is a child of the held job has a child's key."
+                )
+            }
+            try Names.checkChildKey(reader.bytes)
+            fields.childKey = place
         default:
-            if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
-            return
+            guard try fields.options.read(tag, &reader) else { return }
+            try reader.end("an option")
         }
-        try reader.end("an option")
     }
 
     /// Call last: nothing may follow the last node.
     package func end() throws(WireError) { try reader.end("the add") }
+}
+
+extension NodeOptions {
+    /// Reads the value of an option; false where it is one of a later version that need not be understood.
+    fileprivate mutating func read(_ tag: UInt16, _ reader: inout WireReader) throws(WireError) -> Bool {
+        switch tag & ~OptionTag.mustUnderstand {
+        case OptionTag.priority: priority = try reader.u32()
+        case OptionTag.delay: delay = try reader.u64()
+        case OptionTag.attempts: attempts = try reader.u16()
+        case OptionTag.backoff:
+            backoff.kind = try reader.value(BackoffKind.self, "kind of backoff (0 fixed, 1 exponential)")
+            backoff.delay = try reader.u64()
+            backoff.maximum = try reader.u64()
+            backoff.jitter = try reader.u16()
+        case OptionTag.lifo: lifo = true
+        case OptionTag.rejectExisting: rejectExisting = true
+        case OptionTag.onFailure: onFailure = try reader.value(FailurePolicy.self, "failure policy; 0 to 4 are")
+        case OptionTag.maxStalledCount: maxStalledCount = try reader.u16()
+        case OptionTag.cancelSiblings: cancelSiblings = true
+        case OptionTag.repeatEvery:
+            repeatEvery = try reader.u64()
+            // Zero stands for no repetition in memory: on the wire that is the option's absence.
+            guard repeatEvery > 0 else {
+                throw WireError(
+                    .invalidOption,
+                    "A repetition every 0 ms; 1 to \(Limits.delayMillisecondsMax) are allowed."
+                )
+            }
+        case OptionTag.keepCompleted: keepCompleted = try Retention(from: &reader)
+        case OptionTag.keepFailed: keepFailed = try Retention(from: &reader)
+        default:
+            if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
+            return false
+        }
+        return true
+    }
 }

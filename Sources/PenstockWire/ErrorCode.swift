@@ -58,23 +58,35 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case invalidRequest = 220
     case failureTooLarge = 221
     case tooManyDependencies = 222
+    case invalidSchedule = 223
+    case effectTooLarge = 224
 
     // What was asked about does not exist.
     case jobNotFound = 300
     case flowNotFound = 301
     case sessionUnknown = 302
     case queueNotFound = 303
+    case edgeNotFound = 304
+    case schedulerNotFound = 305
 
     // Conflict with what is stored.
     case fenced = 400
     case customIDExists = 401
     case dependentNotOpen = 402
     case cycleSearchTooLarge = 403
+    case notRetryable = 404
+    case alreadyFinished = 405
+    case dependentStarted = 406
+    case jobLeased = 407
+    case unresolvedDependencies = 408
+    case stageMismatch = 409
 
     // Not now.
     case full = 500
     case draining = 501
     case timedOut = 502
+    case settling = 503
+    case customIDBusy = 504
 
     // Not the caller's fault.
     case internalError = 600
@@ -88,9 +100,12 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
         switch self {
         case .ok: .server
         case .heartbeatMissed: .retryNow
-        case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout: .retryLater
+        case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout, .settling, .customIDBusy:
+            .retryLater
         case .fenced: .fenced
-        case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge: .conflict
+        case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge, .notRetryable,
+            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch:
+            .conflict
         case .outcomeUnknown: .unknownOutcome
         case .internalError: .server
         default: .callersMistake

@@ -39,6 +39,16 @@ package enum FailurePolicy: UInt8, Sendable, CaseIterable {
     case wait = 4
 }
 
+/// The outcome of a dependency that its dependent runs after.
+package enum EdgeCondition: UInt8, Sendable, CaseIterable {
+    /// The dependency completed. Where it failed or was cancelled, the policy decides.
+    case success = 0
+    /// It failed or was cancelled. Where it completed, the dependent is skipped.
+    case failure = 1
+    /// It has finished.
+    case whatever = 2
+}
+
 /// The state of a flow, derived from the states of its jobs.
 package enum FlowStatus: UInt8, Sendable, CaseIterable {
     case running = 0
@@ -46,8 +56,15 @@ package enum FlowStatus: UInt8, Sendable, CaseIterable {
     case completed = 2
     case failed = 3
     case cancelled = 4
+    /// A large effect on its jobs has been decided, and is being carried out.
+    case settling = 5
 
-    package var isFinished: Bool { rawValue >= FlowStatus.completed.rawValue }
+    package var isFinished: Bool {
+        switch self {
+        case .completed, .failed, .cancelled: true
+        case .running, .blocked, .settling: false
+        }
+    }
 }
 
 /// What a payload's bytes are. Numbers from 128 on belong to the users; the server reads none of them.

@@ -32,7 +32,7 @@ package enum Limits {
     package static let completionsPerFrameMax = 4096
     /// Frames with durable commands that a session may have unanswered.
     package static let framesInFlightMax = 1024
-    /// Bytes of ADD frames that a session may have unanswered: the add window.
+    /// Bytes of frames with adds that a session may have unanswered: the add window.
     package static let addWindowBytes = 4 * 1024 * 1024
     /// Rows of one page of a reply.
     package static let pageRowsMax = 1000
@@ -59,6 +59,30 @@ package enum Limits {
     package static let heartbeatMillisecondsMax: UInt32 = 10_000
     /// Bytes of the first frame of a connection, before the server knows who it is.
     package static let helloBytesMax = 1024
+    /// Bytes of a flow's metadata.
+    package static let metadataBytesMax = 4096
+    /// Bytes of a reason that a cancel gives, in UTF-8.
+    package static let reasonBytesMax = 1024
+    /// Bytes of the key of a job that was added at run time, in UTF-8; at least one.
+    package static let childKeyBytesMax = 255
+    /// Edges between the root of a tree that is read and its deepest row.
+    package static let treeDepthMax = 1000
+    /// Bytes of a scheduler's id in UTF-8; at least one.
+    package static let schedulerIDBytesMax = 255
+    /// Bytes of a cron expression.
+    package static let cronBytesMax = 255
+    /// Bytes of a time zone's name.
+    package static let zoneBytesMax = 64
+    /// The last wall time that a schedule can name, in milliseconds since 1970: the end of the year 9999.
+    package static let wallMillisecondsMax: UInt64 = 253_402_300_799_999
+    /// Jobs of a large add, over all its parts.
+    package static let stagedJobsMax = 1_000_000
+    /// Bytes of a large add, over all its parts: 1 GiB.
+    package static let stagedBytesMax: UInt64 = 1024 * 1024 * 1024
+    /// Nodes of a large add that stand for stored jobs: its outcome lists them, and has to fit a frame.
+    package static let stagedExistingMax = 100_000
+    /// Longest time that a request waits for a flow on which a large effect is being carried out, in milliseconds.
+    package static let settlingMillisecondsMax: UInt32 = 5000
     /// Longest time that a WAIT may ask for, in milliseconds.
     package static let waitMillisecondsMax: UInt32 = 24 * 3_600_000
     /// Tokens in one HOLD or RELEASE frame.

@@ -55,6 +55,28 @@ package enum Names {
         }
     }
 
+    /// The key of a job that is added at run time: 1 to 255 bytes of UTF-8.
+    package static func checkChildKey(_ key: RawSpan) throws(WireError) {
+        guard key.byteCount > 0, key.byteCount <= Limits.childKeyBytesMax else {
+            throw WireError(
+                .invalidOption,
+                "A child's key of \(key.byteCount) bytes; 1 to \(Limits.childKeyBytesMax) are allowed."
+            )
+        }
+        try checkText(key, "child's key")
+    }
+
+    /// A scheduler's id: 1 to 255 bytes of UTF-8.
+    package static func checkScheduler(_ id: RawSpan) throws(WireError) {
+        guard id.byteCount > 0, id.byteCount <= Limits.schedulerIDBytesMax else {
+            throw WireError(
+                .invalidName,
+                "A scheduler's id of \(id.byteCount) bytes; 1 to \(Limits.schedulerIDBytesMax) are allowed."
+            )
+        }
+        try checkText(id, "scheduler's id")
+    }
+
     private static func checkText(_ name: RawSpan, _ what: String) throws(WireError) {
         if isASCII(name) { return }
         guard String(validating: name) != nil else {

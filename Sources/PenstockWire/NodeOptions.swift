@@ -14,8 +14,48 @@ package enum OptionTag {
     package static let rejectExisting: UInt16 = 7
     package static let onFailure: UInt16 = 8
     package static let maxStalledCount: UInt16 = 9
+    package static let cancelSiblings: UInt16 = 10
+    package static let childKey: UInt16 = 11
+    package static let repeatEvery: UInt16 = 12
+    package static let keepCompleted: UInt16 = 13
+    package static let keepFailed: UInt16 = 14
     /// The highest number of this version.
-    package static let last = maxStalledCount
+    package static let last = keepFailed
+}
+
+/// A finished job is kept while it is one of the newest `count` of its queue, and for `age`.
+///
+///     u32 count (0xFFFFFFFF: no bound) | u64 age in milliseconds (all ones: no bound)
+package struct Retention: Equatable, Sendable {
+    package static let countUnbounded = UInt32.max
+    package static let ageUnbounded = UInt64.max
+
+    package var count: UInt32
+    package var age: UInt64
+
+    package init(count: UInt32 = Retention.countUnbounded, age: UInt64 = Retention.ageUnbounded) {
+        self.count = count
+        self.age = age
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u32(count)
+        writer.u64(age)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        count = try reader.u32()
+        age = try reader.u64()
+    }
+
+    package func validate() throws(WireError) {
+        guard age <= Limits.delayMillisecondsMax || age == Retention.ageUnbounded else {
+            throw WireError(
+                .invalidOption,
+                "Finished jobs kept for \(age) ms; at most \(Limits.delayMillisecondsMax), or all ones for ever, are allowed."
+            )
+        }
+    }
 }
 
 /// A job's options, checked, in a fixed size.
@@ -34,6 +74,13 @@ package struct NodeOptions: Equatable, Sendable {
     package var onFailure = FailurePolicy.failParent
     /// Stalls that are forgiven.
     package var maxStalledCount: UInt16 = 1
+    /// True: once a dependency has failed this job, the others that only it needs are cancelled.
+    package var cancelSiblings = false
+    /// Milliseconds between two of its runs; 0: it runs once.
+    package var repeatEvery: UInt64 = 0
+    /// Among how many finished jobs, and how long, it is kept; nil: as the server's default says.
+    package var keepCompleted: Retention?
+    package var keepFailed: Retention?
 
     package static let `default` = NodeOptions()
 
@@ -59,5 +106,13 @@ package struct NodeOptions: Equatable, Sendable {
         if backoff.jitter > 1000 {
             throw WireError(.invalidOption, "A jitter of \(backoff.jitter) per mille; 0 to 1000 are allowed.")
         }
+        if repeatEvery > Limits.delayMillisecondsMax {
+            throw WireError(
+                .invalidOption,
+                "A repetition every \(repeatEvery) ms; 1 to \(Limits.delayMillisecondsMax) are allowed."
+            )
+        }
+        try keepCompleted?.validate()
+        try keepFailed?.validate()
     }
 }

@@ -10,6 +10,17 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case add = 0x10
     case complete = 0x11
     case fail = 0x12
+    case addHeld = 0x14
+    case move = 0x15
+    case stage = 0x16
+    case cancel = 0x50
+    case retry = 0x51
+    case finish = 0x52
+    case resolve = 0x53
+    case remove = 0x54
+    case clean = 0x55
+    case setScheduler = 0x56
+    case removeScheduler = 0x57
 
     // Lease side.
     case release = 0x13
@@ -33,11 +44,24 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case wait = 0x47
     case getQueue = 0x48
     case getServer = 0x49
+    case getTree = 0x4a
+    case listFlows = 0x4b
+    case getSchedulers = 0x4c
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {
         switch self {
-        case .add, .complete, .fail: true
+        case .add, .complete, .fail, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove, .clean,
+            .setScheduler, .removeScheduler:
+            true
+        default: false
+        }
+    }
+
+    /// True for the commands that hold an ADD body: their frames count in the add window.
+    package var carriesAdd: Bool {
+        switch self {
+        case .add, .addHeld, .stage, .setScheduler: true
         default: false
         }
     }

@@ -130,7 +130,8 @@ extension Dump {
             if engine.queueIDs[queue.name] != queue.id { problems.append("queue \(queue.name) has another id") }
         }
         if engine.openFlow != nil { problems.append("a flow was not written") }
-        if !engine.failures.isEmpty { problems.append("a failure was not passed on") }
+        if !engine.effects.isEmpty { problems.append("an effect was neither carried out nor stored") }
+        if engine.openSettlement != nil { problems.append("a settlement was not written") }
         if !engine.dirtyQueues.isEmpty { problems.append("a queue was not written") }
         return problems
     }

@@ -160,9 +160,11 @@ struct InvariantChecker {
             case .unprocessed:
                 let isHeld = edge.isHeld && edge.policy == .wait && dependency.state == .failed
                 expect(!dependency.state.isFinished || isHeld, "\(name) is unprocessed, and its dependency has ended")
-                if isHeld && !isDetached && dependent.state == .waitingChildren {
+                if isHeld && !isDetached {
                     block.held += 1
-                    if dependent.flow != .none { heldEdges[dependent.flow, default: 0] += 1 }
+                    if dependent.flow != .none && dependent.state == .waitingChildren {
+                        heldEdges[dependent.flow, default: 0] += 1
+                    }
                 }
             case .processed:
                 expect(dependency.state == .completed, "\(name) is processed, and its dependency did not complete")

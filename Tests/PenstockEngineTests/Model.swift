@@ -78,7 +78,7 @@ final class Model {
     var leased: Set<JobID> = []
     private var command = 0
     private var draws = 0
-    /// Failures whose dependents are still to be told; the last one first.
+    /// Failures whose dependents are still to be told, the first one first.
     private var failures: [Job] = []
 
     func begin() {
@@ -373,7 +373,7 @@ final class Model {
     }
 
     private func passOnFailures() {
-        while let job = failures.popLast() { tellDependents(of: job) }
+        while !failures.isEmpty { tellDependents(of: failures.removeFirst()) }
     }
 
     private func settle(_ edge: Edge, isCompleted: Bool) {
@@ -390,7 +390,6 @@ final class Model {
                     dependent.cause = .dependency
                     dependent.failedDependency = edge.dependency.id
                     end(dependent, .failed)
-                    for other in dependent.edges { other.isHeld = other.isHeld && other.kind == .unprocessed }
                     failures.append(dependent)
                     return
                 }

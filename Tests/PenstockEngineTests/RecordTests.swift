@@ -45,6 +45,9 @@ import Testing
         record.dependencies.detachedBelow = 0x1A
         record.dependencies.failedDependency = JobID(0x1B)
         record.dependencies.held = 0x1C
+        record.dependencies.failedFrom = 0x1D
+        record.dependencies.attached = 0x1E
+        record.marks = [.isSkipped, .cancelsSiblings]
         return record
     }
 
@@ -52,11 +55,11 @@ import Testing
         let written = bytes { record.encode(into: &$0) }
         let golden: [UInt8] = [
             0, 0, 0, 0, 1, 5, 5, 0x11, 4, 3, 2, 1, 3, 2, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0x80, 6, 0, 0, 0, 0, 0, 0, 0,
-            7, 1, 8, 2, 9, 0, 4, 3, 0x0A, 1, 0x0B, 2, 4, 2, 3, 0, 0x0C, 0, 0, 0, 0, 0, 0, 0, 0x0D, 0, 0, 0, 0, 0, 0, 0,
+            7, 1, 8, 2, 9, 0, 4, 3, 0x0A, 1, 0x0B, 2, 4, 2, 3, 3, 0x0C, 0, 0, 0, 0, 0, 0, 0, 0x0D, 0, 0, 0, 0, 0, 0, 0,
             0x0E, 0, 0, 0, 0, 0, 0, 0, 0x0F, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x11, 0, 0, 0, 0x12, 0, 0,
             0,
             0x13, 0, 0, 0, 0x14, 0, 0, 0, 0x15, 0, 0, 0, 0x16, 0, 0, 0, 0x17, 0, 0, 0, 0x18, 0, 0, 0, 0x19, 0, 0, 0,
-            0x1A, 0, 0, 0, 0x1B, 0, 0, 0, 0, 0, 0, 0, 0x1C, 0, 0, 0,
+            0x1A, 0, 0, 0, 0x1B, 0, 0, 0, 0, 0, 0, 0, 0x1C, 0, 0, 0, 0x1D, 0, 0, 0, 0x1E, 0, 0, 0,
         ]
         #expect(written == golden)
         #expect(written.count == record.fixedBytes)

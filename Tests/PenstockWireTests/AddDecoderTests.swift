@@ -61,11 +61,11 @@ struct AddDecoderTests {
             add.queues.append(try bytes.rawSpan.string(place, "queue"))
         }
         for _ in 0..<(try decoder.itemCount()) {
-            let (isFlow, name, nodes) = try decoder.nextItem()
-            var item = AddItem(isFlow: isFlow, name: try bytes.rawSpan.string(name, "flow"), nodes: [])
-            for _ in 0..<nodes {
-                let fields = try decoder.nextNode()
-                item.nodes.append(try AddNode(fields, in: bytes.rawSpan))
+            let fields = try decoder.nextItem()
+            var item = try AddItem(fields, in: bytes.rawSpan)
+            for _ in 0..<fields.nodes {
+                let node = try decoder.nextNode()
+                item.nodes.append(try AddNode(node, in: bytes.rawSpan))
             }
             add.items.append(item)
         }

@@ -45,10 +45,13 @@ struct GoldenVectorTests {
         switch opcode {
         case .heartbeat: ([.client, .server], false)
         case .goodbye: ([.client, .server], true)
-        case .add, .complete, .fail, .credit: ([.client], false)
+        case .add, .complete, .fail, .credit, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove,
+            .clean, .setScheduler, .removeScheduler:
+            ([.client], false)
         case .deliver, .revoked, .applied: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
-            .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer:
+            .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
+            .getSchedulers:
             ([.client], true)
         }
     }

@@ -7,6 +7,8 @@ package struct AddNode: Equatable, Sendable {
     package var data: [UInt8]
     package var dependencies: [DependencyFields]
     package var customID: String?
+    /// Its key under the held job, in a child of it.
+    package var childKey: String?
     package var options: NodeOptions
 
     package init(
@@ -16,6 +18,7 @@ package struct AddNode: Equatable, Sendable {
         data: [UInt8] = [],
         dependencies: [DependencyFields] = [],
         customID: String? = nil,
+        childKey: String? = nil,
         options: NodeOptions = .default
     ) {
         self.queue = queue
@@ -24,24 +27,86 @@ package struct AddNode: Equatable, Sendable {
         self.data = data
         self.dependencies = dependencies
         self.customID = customID
+        self.childKey = childKey
         self.options = options
     }
 }
 
-/// A flow, or a job added alone.
+/// A flow, a job added alone, or more of the last item of the part before.
 package struct AddItem: Equatable, Sendable {
-    package var isFlow: Bool
+    package var kind: ItemKind
     package var name: String
+    /// The edges from its sinks to the held job, where it is a child of it.
+    package var child: ChildFields?
+    package var metadata: Payload?
     package var nodes: [AddNode]
 
-    package init(isFlow: Bool, name: String = "", nodes: [AddNode]) {
-        self.isFlow = isFlow
+    package init(
+        kind: ItemKind,
+        name: String = "",
+        child: ChildFields? = nil,
+        metadata: Payload? = nil,
+        nodes: [AddNode]
+    ) {
+        self.kind = kind
         self.name = name
+        self.child = child
+        self.metadata = metadata
         self.nodes = nodes
+    }
+
+    package init(isFlow: Bool, name: String = "", nodes: [AddNode]) {
+        self.init(kind: isFlow ? .flow : .job, name: name, nodes: nodes)
+    }
+
+    package var isFlow: Bool { kind == .flow }
+}
+
+/// What an ADD is but for its number; other commands end in the same. ``AddDecoder`` draws the layout.
+package struct AddTail: Equatable, Sendable {
+    package var queues: [String]
+    package var items: [AddItem]
+
+    package init(queues: [String], items: [AddItem]) {
+        self.queues = queues
+        self.items = items
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u16(UInt16(queues.count))
+        for queue in queues { writer.string8(queue) }
+        writer.u16(UInt16(items.count))
+        for item in items { item.encode(into: &writer) }
+    }
+
+    package init(_ tail: RawSpan, _ context: AddContext) throws(WireError) {
+        var decoder = try AddDecoder(tail: tail, context)
+        try self.init(&decoder)
+    }
+
+    init(_ decoder: inout AddDecoder) throws(WireError) {
+        queues = []
+        for _ in 0..<decoder.queueCount {
+            let range = try decoder.nextQueue()
+            queues.append(try decoder.bytes.string(range, "queue name"))
+        }
+        items = []
+        for _ in 0..<(try decoder.itemCount()) {
+            let fields = try decoder.nextItem()
+            var item = try AddItem(fields, in: decoder.bytes)
+            for _ in 0..<fields.nodes {
+                let node = try decoder.nextNode()
+                item.nodes.append(try AddNode(node, in: decoder.bytes))
+            }
+            items.append(item)
+        }
+        try decoder.end()
     }
 }
 
-/// Flows and jobs that are added in one transaction: all of them, or none. ``AddDecoder`` draws the layout.
+/// Flows and jobs that are added in one transaction: all of them, or none.
+///
+///     u64 sequence | AddTail
 package struct Add: WireMessage {
     package static let opcode = Opcode.add
     package static let isReply = false
@@ -57,37 +122,43 @@ package struct Add: WireMessage {
 
     package func encode(into writer: inout WireWriter) {
         writer.u64(sequence)
-        writer.u16(UInt16(queues.count))
-        for queue in queues { writer.string8(queue) }
-        writer.u16(UInt16(items.count))
-        for item in items {
-            writer.u8(item.isFlow ? 1 : 0)
-            writer.string8(item.name)
-            writer.u8(0)
-            writer.u32(UInt32(item.nodes.count))
-            for node in item.nodes { node.encode(into: &writer) }
-        }
+        AddTail(queues: queues, items: items).encode(into: &writer)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
         var decoder = try AddDecoder(reader.span(reader.remaining))
-        sequence = decoder.sequence
-        queues = []
-        for _ in 0..<decoder.queueCount {
-            let range = try decoder.nextQueue()
-            queues.append(try decoder.bytes.string(range, "queue name"))
+        let tail = try AddTail(&decoder)
+        self.init(sequence: decoder.sequence, queues: tail.queues, items: tail.items)
+    }
+}
+
+extension AddItem {
+    /// The item without its nodes.
+    package init(_ fields: ItemFields, in bytes: RawSpan) throws(WireError) {
+        kind = fields.kind
+        name = try bytes.string(fields.name, "flow name")
+        child = fields.child
+        metadata = fields.metadata.map { Payload($0.contentType, bytes.array($0.bytes)) }
+        nodes = []
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u8(kind.rawValue)
+        writer.string8(name)
+        writer.u8((child == nil ? 0 : 1) + (metadata == nil ? 0 : 1))
+        if let child {
+            writer.u16(ItemOptionTag.child | OptionTag.mustUnderstand)
+            writer.u16(2)
+            child.encode(into: &writer)
         }
-        items = []
-        for _ in 0..<(try decoder.itemCount()) {
-            let (isFlow, name, nodes) = try decoder.nextItem()
-            var item = AddItem(isFlow: isFlow, name: try decoder.bytes.string(name, "flow name"), nodes: [])
-            for _ in 0..<nodes {
-                let fields = try decoder.nextNode()
-                item.nodes.append(try AddNode(fields, in: decoder.bytes))
-            }
-            items.append(item)
+        if let metadata {
+            writer.u16(ItemOptionTag.metadata | OptionTag.mustUnderstand)
+            writer.u16(UInt16(1 + metadata.bytes.count))
+            writer.u8(metadata.contentType.rawValue)
+            writer.raw(metadata.bytes)
         }
-        try decoder.end()
+        writer.u32(UInt32(nodes.count))
+        for node in nodes { node.encode(into: &writer) }
     }
 }
 
@@ -101,6 +172,7 @@ extension AddNode {
         var reader = WireReader(bytes.extracting(fields.dependencies))
         for _ in 0..<fields.dependencyCount { dependencies.append(try DependencyFields(from: &reader)) }
         customID = fields.customID.isEmpty ? nil : try bytes.string(fields.customID, "custom id")
+        childKey = fields.childKey.isEmpty ? nil : try bytes.string(fields.childKey, "child's key")
         options = fields.options
     }
 
@@ -119,50 +191,12 @@ extension AddNode {
             writer.string16(customID)
             count += 1
         }
-        count += options.encode(into: &writer)
-        writer.patch(count, at: start)
-    }
-}
-
-extension NodeOptions {
-    /// Appends the options that differ from the default, and returns how many those are.
-    package func encode(into writer: inout WireWriter) -> UInt8 {
-        var count: UInt8 = 0
-        func tag(_ tag: UInt16, _ length: UInt16, _ writer: inout WireWriter) {
-            writer.u16(tag | OptionTag.mustUnderstand)
-            writer.u16(length)
+        if let childKey {
+            writer.u16(OptionTag.childKey | OptionTag.mustUnderstand)
+            writer.string16(childKey)
             count += 1
         }
-        let standard = NodeOptions.default
-        if priority != standard.priority {
-            tag(OptionTag.priority, 4, &writer)
-            writer.u32(priority)
-        }
-        if delay != standard.delay {
-            tag(OptionTag.delay, 8, &writer)
-            writer.u64(delay)
-        }
-        if attempts != standard.attempts {
-            tag(OptionTag.attempts, 2, &writer)
-            writer.u16(attempts)
-        }
-        if backoff != standard.backoff {
-            tag(OptionTag.backoff, 19, &writer)
-            writer.u8(backoff.kind.rawValue)
-            writer.u64(backoff.delay)
-            writer.u64(backoff.maximum)
-            writer.u16(backoff.jitter)
-        }
-        if lifo { tag(OptionTag.lifo, 0, &writer) }
-        if rejectExisting { tag(OptionTag.rejectExisting, 0, &writer) }
-        if onFailure != standard.onFailure {
-            tag(OptionTag.onFailure, 1, &writer)
-            writer.u8(onFailure.rawValue)
-        }
-        if maxStalledCount != standard.maxStalledCount {
-            tag(OptionTag.maxStalledCount, 2, &writer)
-            writer.u16(maxStalledCount)
-        }
-        return count
+        count += options.encode(into: &writer)
+        writer.patch(count, at: start)
     }
 }

@@ -90,7 +90,7 @@ package struct GetDependencies: WireMessage {
 /// The answer to ``GetDependencies``: a page for each kind asked for, in that order.
 ///
 ///     u64 commit | u8 count | count x ( u8 kind | u64 next | u32 rows
-///         | rows x (u32 position | u64 job | str8 queue | str8 name | JobOutcome) )
+///         | rows x (u32 position | u64 job | u8 policy | u8 condition | str8 queue | str8 name | JobOutcome) )
 package struct DependencyPages: WireMessage {
     package static let opcode = Opcode.getDependencies
     package static let isReply = true
@@ -99,14 +99,26 @@ package struct DependencyPages: WireMessage {
         /// The edge's position among the dependent's edges: a row's place in the order.
         package var position: UInt32
         package var job: JobID
+        package var policy: FailurePolicy
+        package var condition: EdgeCondition
         package var queue: String
         package var name: String
         /// The result of a processed one, the failure of an ignored or failed one.
         package var outcome: JobOutcome
 
-        package init(position: UInt32, job: JobID, queue: String, name: String, outcome: JobOutcome) {
+        package init(
+            position: UInt32,
+            job: JobID,
+            policy: FailurePolicy = .failParent,
+            condition: EdgeCondition = .success,
+            queue: String,
+            name: String,
+            outcome: JobOutcome
+        ) {
             self.position = position
             self.job = job
+            self.policy = policy
+            self.condition = condition
             self.queue = queue
             self.name = name
             self.outcome = outcome
@@ -144,6 +156,8 @@ package struct DependencyPages: WireMessage {
             for row in page.rows {
                 writer.u32(row.position)
                 writer.jobID(row.job)
+                writer.u8(row.policy.rawValue)
+                writer.u8(row.condition.rawValue)
                 writer.string8(row.queue)
                 writer.string8(row.name)
                 row.outcome.encode(into: &writer)
@@ -158,13 +172,23 @@ package struct DependencyPages: WireMessage {
             let kind = try reader.value(DependencyKind.self, "kind of dependency")
             let next = try reader.u64()
             var rows: [Row] = []
-            for _ in 0..<(try reader.count32(bytesEach: 15)) {
+            for _ in 0..<(try reader.count32(bytesEach: 17)) {
                 let position = try reader.u32()
                 let job = try reader.jobID()
+                let policy = try reader.value(FailurePolicy.self, "failure policy")
+                let condition = try reader.value(EdgeCondition.self, "condition of an edge")
                 let queue = try reader.string8("queue name")
                 let name = try reader.string8("job name")
                 rows.append(
-                    Row(position: position, job: job, queue: queue, name: name, outcome: try JobOutcome(from: &reader))
+                    Row(
+                        position: position,
+                        job: job,
+                        policy: policy,
+                        condition: condition,
+                        queue: queue,
+                        name: name,
+                        outcome: try JobOutcome(from: &reader)
+                    )
                 )
             }
             pages.append(Page(kind: kind, next: next, rows: rows))

@@ -54,6 +54,7 @@ package struct StateCounts: Equatable, Sendable {
 /// A flow's name, counts and status, exact at the commit that it names.
 ///
 ///     u64 commit | u64 id | str8 name | u8 status | u64 createdAt | u64 finishedAt | StateCounts
+///     u8 metadataType | bytes32 metadata
 package struct FlowView: WireMessage {
     package static let opcode = Opcode.getFlow
     package static let isReply = true
@@ -65,6 +66,7 @@ package struct FlowView: WireMessage {
     package var createdAt: UInt64 = 0
     package var finishedAt: UInt64 = 0
     package var counts = StateCounts()
+    package var metadata = Payload.none
 
     package init() {}
 
@@ -76,6 +78,7 @@ package struct FlowView: WireMessage {
         writer.u64(createdAt)
         writer.u64(finishedAt)
         counts.encode(into: &writer)
+        writer.payload(metadata)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -86,6 +89,8 @@ package struct FlowView: WireMessage {
         createdAt = try reader.u64()
         finishedAt = try reader.u64()
         counts = try StateCounts(from: &reader)
+        let contentType = ContentType(rawValue: try reader.u8())
+        metadata = Payload(contentType, try reader.array32())
     }
 }
 
@@ -275,7 +280,8 @@ package struct FlowEdgeCursor: Equatable, Sendable {
 
 /// The answer to ``GetFlowEdges``, ordered by dependent and position.
 ///
-///     u64 commit | FlowEdgeCursor next | u32 rows | rows x (u64 dependent | u32 position | u64 dependency | u8 kind | u8 policy)
+///     u64 commit | FlowEdgeCursor next | u32 rows | rows x (u64 dependent | u32 position | u64 dependency
+///         | u8 kind | u8 policy | u8 condition)
 package struct FlowEdgePage: WireMessage {
     package static let opcode = Opcode.getFlowEdges
     package static let isReply = true
@@ -286,19 +292,22 @@ package struct FlowEdgePage: WireMessage {
         package var dependency: JobID
         package var kind: DependencyKind
         package var policy: FailurePolicy
+        package var condition: EdgeCondition
 
         package init(
             dependent: JobID,
             position: UInt32,
             dependency: JobID,
             kind: DependencyKind,
-            policy: FailurePolicy
+            policy: FailurePolicy,
+            condition: EdgeCondition = .success
         ) {
             self.dependent = dependent
             self.position = position
             self.dependency = dependency
             self.kind = kind
             self.policy = policy
+            self.condition = condition
         }
     }
 
@@ -322,6 +331,7 @@ package struct FlowEdgePage: WireMessage {
             writer.jobID(row.dependency)
             writer.u8(row.kind.rawValue)
             writer.u8(row.policy.rawValue)
+            writer.u8(row.condition.rawValue)
         }
     }
 
@@ -329,18 +339,20 @@ package struct FlowEdgePage: WireMessage {
         commit = try reader.u64()
         next = try FlowEdgeCursor(from: &reader)
         rows = []
-        for _ in 0..<(try reader.count32(bytesEach: 22)) {
+        for _ in 0..<(try reader.count32(bytesEach: 23)) {
             let dependent = try reader.jobID()
             let position = try reader.u32()
             let dependency = try reader.jobID()
             let kind = try reader.value(DependencyKind.self, "kind of dependency")
+            let policy = try reader.value(FailurePolicy.self, "failure policy")
             rows.append(
                 Row(
                     dependent: dependent,
                     position: position,
                     dependency: dependency,
                     kind: kind,
-                    policy: try reader.value(FailurePolicy.self, "failure policy")
+                    policy: policy,
+                    condition: try reader.value(EdgeCondition.self, "condition of an edge")
                 )
             )
         }

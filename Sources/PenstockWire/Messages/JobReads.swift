@@ -81,7 +81,7 @@ package enum JobOutcome: Equatable, Sendable {
 /// Everything stored of a job, exact at the commit that it names.
 ///
 ///     u64 commit | u64 id | str8 queue | str8 name | str8 customID | u64 flow
-///     u8 state | u8 cause | u8 flags (1 lifo) | u8 contentType | u32 priority
+///     u8 state | u8 cause | u8 flags (1 lifo, 2 cancelSiblings, 4 skipped) | u8 contentType | u32 priority
 ///     u16 attempts | u16 attemptsMade | u32 attemptsStarted | u32 stalledCount | u16 maxStalledCount
 ///     u8 onFailure | u8 backoffKind | u64 backoffDelay | u64 backoffMaximum | u16 jitter | u64 delay
 ///     u64 createdAt | u64 startedAt | u64 finishedAt | u64 dueIn
@@ -89,6 +89,9 @@ package enum JobOutcome: Equatable, Sendable {
 package struct JobView: WireMessage {
     package static let opcode = Opcode.getJob
     package static let isReply = true
+    package static let lifoFlag: UInt8 = 1
+    package static let cancelSiblingsFlag: UInt8 = 2
+    package static let skippedFlag: UInt8 = 4
 
     package var commit: UInt64 = 0
     package var id = JobID.none
@@ -99,6 +102,8 @@ package struct JobView: WireMessage {
     package var flow = FlowID.none
     package var state = JobState.waiting
     package var cause = FailureCause.none
+    /// True for a cancelled job that was to run after a failure, and was not needed.
+    package var isSkipped = false
     package var contentType = ContentType.none
     package var options = NodeOptions.default
     package var attemptsMade: UInt16 = 0
@@ -128,7 +133,10 @@ package struct JobView: WireMessage {
         writer.flowID(flow)
         writer.u8(state.rawValue)
         writer.u8(cause.rawValue)
-        writer.u8(options.lifo ? 1 : 0)
+        writer.u8(
+            (options.lifo ? JobView.lifoFlag : 0) | (options.cancelSiblings ? JobView.cancelSiblingsFlag : 0)
+                | (isSkipped ? JobView.skippedFlag : 0)
+        )
         writer.u8(contentType.rawValue)
         writer.u32(options.priority)
         writer.u16(options.attempts)
@@ -162,7 +170,10 @@ package struct JobView: WireMessage {
         flow = try reader.flowID()
         state = try reader.value(JobState.self, "job state")
         cause = try reader.value(FailureCause.self, "failure cause")
-        options.lifo = try reader.u8() & 1 != 0
+        let flags = try reader.u8()
+        options.lifo = flags & JobView.lifoFlag != 0
+        options.cancelSiblings = flags & JobView.cancelSiblingsFlag != 0
+        isSkipped = flags & JobView.skippedFlag != 0
         contentType = ContentType(rawValue: try reader.u8())
         options.priority = try reader.u32()
         options.attempts = try reader.u16()

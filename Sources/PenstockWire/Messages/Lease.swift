@@ -188,7 +188,7 @@ package struct Released: WireMessage {
 
 /// Leases that the server has ended: the client cancels what it runs under them.
 ///
-///     u32 count | count x (u32 slot | u64 token | u8 reason)
+///     u32 count | count x (u32 slot | u64 token | u8 reason | str16 message)
 package struct Revoked: WireMessage {
     package static let opcode = Opcode.revoked
     package static let isReply = false
@@ -198,17 +198,22 @@ package struct Revoked: WireMessage {
         case expired = 1
         /// A command took the job away.
         case withdrawn = 2
+        /// The job was cancelled; the message is the reason that was given.
+        case cancelled = 3
     }
 
     package struct Lease: Equatable, Sendable {
         package var slot: UInt32
         package var token: LeaseToken
         package var reason: Reason
+        /// A sentence for people, or nothing.
+        package var message: String
 
-        package init(slot: UInt32, token: LeaseToken, reason: Reason) {
+        package init(slot: UInt32, token: LeaseToken, reason: Reason, message: String = "") {
             self.slot = slot
             self.token = token
             self.reason = reason
+            self.message = message
         }
     }
 
@@ -222,18 +227,19 @@ package struct Revoked: WireMessage {
             writer.u32(lease.slot)
             writer.token(lease.token)
             writer.u8(lease.reason.rawValue)
+            writer.string16(lease.message)
         }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
-        let count = try reader.count32(bytesEach: 13)
+        let count = try reader.count32(bytesEach: 15)
         leases = []
         for _ in 0..<count {
             let slot = try reader.u32()
             let token = try reader.token()
-            leases.append(
-                Lease(slot: slot, token: token, reason: try reader.value(Reason.self, "reason of a revocation"))
-            )
+            let reason = try reader.value(Reason.self, "reason of a revocation")
+            let message = try reader.string16("message of a revocation")
+            leases.append(Lease(slot: slot, token: token, reason: reason, message: message))
         }
     }
 }

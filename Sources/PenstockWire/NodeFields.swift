@@ -1,0 +1,16 @@
+/// One node of an add, as places in the message: nothing is copied.
+package struct NodeFields: Sendable {
+    /// Index into the message's queues.
+    package var queue: UInt16
+    package var name: ByteRange
+    package var contentType: ContentType
+    package var data: ByteRange
+    package var dependencyCount: Int
+    /// ``DependencyFields`` of ``DependencyFields/byteCount`` bytes each.
+    package var dependencies: ByteRange
+    /// Empty where none was given: a custom id has at least one byte.
+    package var customID: ByteRange
+    /// Its key under the held job; empty where none was given.
+    package var childKey: ByteRange
+    package var options: NodeOptions
+}

@@ -25,6 +25,7 @@ struct AddPlan {
     struct Item {
         var isFlow: Bool
         var name: ByteRange
+        var metadata: ItemFields.Metadata?
         var firstNode: Int
         var nodes: Int
         var newNodes = 0

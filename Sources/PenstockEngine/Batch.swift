@@ -167,6 +167,8 @@ package struct BatchResult: Sendable {
     package var hasMoreSessions = false
     /// Large effects are left to be carried on with.
     package var isSettling = false
+    /// A large effect has come to its end.
+    package var hasSettled = false
     /// One of the commands was to carry on.
     package var hasCarriedOn = false
     /// Queues that were named for the first time.
@@ -189,6 +191,7 @@ package struct BatchResult: Sendable {
         nextDue = .max
         hasMoreSessions = false
         isSettling = false
+        hasSettled = false
         hasCarriedOn = false
         newQueues.removeAll(keepingCapacity: true)
     }

@@ -93,15 +93,30 @@ extension Engine {
             record.counts[state] += 1
         }
         guard flow != .none else { return }
+        if shape.metadata != nil { record.flags.insert(.hasMetadata) }
         try flushFlow(&transaction)
         openFlow = OpenFlow(id: flow, record: record)
+        try describe(flow, shape, body, &transaction)
+    }
+
+    /// Writes what a flow is called, and what its user says of it.
+    private mutating func describe(
+        _ flow: FlowID,
+        _ shape: AddPlan.Item,
+        _ body: RawSpan,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
         if !shape.name.isEmpty {
-            try transaction.put(
-                body.extracting(shape.name),
-                for: flow.rawValue,
-                in: tables.flowNames,
-                options: .append
-            )
+            let name = body.extracting(shape.name)
+            try transaction.put(name, for: flow.rawValue, in: tables.flowNames, options: .append)
+            scratch.removeAll()
+            try transaction.put(scratch.span, for: FlowNameKey(name, flow), in: tables.flowsByName)
+        }
+        if let metadata = shape.metadata {
+            scratch.removeAll()
+            scratch.u8(metadata.contentType.rawValue)
+            scratch.raw(body.extracting(metadata.bytes))
+            try transaction.put(scratch.span, for: flow.rawValue, in: tables.flowMetadata, options: .append)
         }
     }
 

@@ -37,7 +37,13 @@ extension Engine {
                 )
             }
             plan.items.append(
-                AddPlan.Item(isFlow: fields.isFlow, name: fields.name, firstNode: plan.nodes.count, nodes: nodes)
+                AddPlan.Item(
+                    isFlow: fields.isFlow,
+                    name: fields.name,
+                    metadata: fields.metadata,
+                    firstNode: plan.nodes.count,
+                    nodes: nodes
+                )
             )
             for _ in 0..<nodes {
                 plan.nodes.append(AddPlan.Node(fields: try decoder.nextNode(), item: item, job: .none))

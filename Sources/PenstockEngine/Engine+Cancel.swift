@@ -82,9 +82,7 @@ extension Engine {
     ) throws(LMDBError) -> JobID? {
         guard try open(flow, &transaction) else { return nil }
         let record = openFlow!.record
-        let end = record.firstJob.rawValue + UInt64(record.jobs)
-        let next = max(last.rawValue + 1, record.firstJob.rawValue)
-        if next < end { return JobID(next) }
+        if let next = record.nextJob(after: last) { return next }
         guard record.later > 0 else { return nil }
         let key = try transaction.entry(after: FlowJobKey(flow, last), in: tables.laterJobs)?.key
         return key?.flow == flow ? key?.job : nil

@@ -20,11 +20,14 @@ extension Engine {
         while !effects.isExhausted, let effect = effects.popFirst() {
             if let rest = try perform(effect, &transaction, &result) { effects.putBack(rest) }
         }
-        if !effects.isEmpty { try leaveToSettlement(&transaction) }
+        if !effects.isEmpty { try leaveToSettlement(&transaction, &result) }
     }
 
     /// Begins a settlement with the effects that are left.
-    private mutating func leaveToSettlement(_ transaction: inout WriteTransaction) throws(LMDBError) {
+    private mutating func leaveToSettlement(
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
         let id = meta.nextSettlement
         meta.nextSettlement += 1
         meta.openSettlements += 1
@@ -32,7 +35,7 @@ extension Engine {
         openSettlement = (id, SettlementRecord(isMarking: effects.isMarking, reason: effects.reason))
         for flow in effects.reached { try mark(flow, &transaction) }
         for effect in effects.takeRest() { try putPending(effect, &transaction) }
-        try closeSettlement(&transaction)
+        try closeSettlement(&transaction, &result)
         effects.settlement = 0
     }
 
@@ -61,7 +64,7 @@ extension Engine {
                 if let rest = try perform(next, &transaction, &result) { effects.putBack(rest) }
             }
             for rest in effects.takeRest() { try putPending(rest, &transaction) }
-            try closeSettlement(&transaction)
+            try closeSettlement(&transaction, &result)
         }
         effects.settlement = 0
     }
@@ -159,7 +162,10 @@ extension Engine {
     }
 
     /// Writes the settlement back; without any effect left, it comes to its end.
-    private mutating func closeSettlement(_ transaction: inout WriteTransaction) throws(LMDBError) {
+    private mutating func closeSettlement(
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
         var (id, record) = openSettlement!
         if record.effects == 0 && record.isMarking {
             // Marks may be many: to take them back is the last effect.
@@ -170,6 +176,7 @@ extension Engine {
         openSettlement = nil
         if record.effects == 0 {
             meta.openSettlements -= 1
+            result.hasSettled = true
             _ = try transaction.delete(id, in: tables.settlements)
         } else {
             scratch.removeAll()

@@ -19,11 +19,41 @@ extension Reads {
         var leased: [JobID] = []
         leases.leases(in: flow) { leased.append($0.job) }
         try correct(&view.counts, leased, snapshot)
-        view.name = try wrap { () throws(LMDBError) in
-            guard let bytes = try snapshot.get(flow.rawValue, in: tables.flowNames) else { return "" }
-            return String(validating: bytes) ?? ""
+        view.name = try wrap { () throws(LMDBError) in try flowName(flow, snapshot) }
+        if record.flags.contains(.hasMetadata) {
+            view.metadata = try wrap { () throws(LMDBError) in try metadata(of: flow, snapshot) }
         }
         return view
+    }
+
+    private func metadata<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of flow: FlowID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> Payload {
+        guard let bytes = try snapshot.get(flow.rawValue, in: tables.flowMetadata) else { return .none }
+        return try decode { () throws(WireError) in
+            var reader = WireReader(bytes)
+            let contentType = ContentType(rawValue: try reader.u8())
+            return Payload(contentType, bytes.array(try reader.range(reader.remaining)))
+        }
+    }
+
+    /// True while a large effect is being carried out on the flow; false where there is no such flow.
+    package func isSettling<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ flow: FlowID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> Bool {
+        guard flow != .none, let bytes = try snapshot.get(flow.rawValue, in: tables.flows) else { return false }
+        return try decode { () throws(WireError) in try FlowRecord(bytes).settling > 0 }
+    }
+
+    /// True while a large effect is being carried out on the flow of the job.
+    package func isSettling<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> Bool {
+        guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return false }
+        return try isSettling(try decode { () throws(WireError) in try JobRecord(bytes).flow }, snapshot)
     }
 
     package func flowNodes<Snapshot: Transaction & ~Copyable & ~Escapable>(
@@ -32,10 +62,7 @@ extension Reads {
         _ leases: some LeaseLookup
     ) throws(Failure) -> FlowNodePage {
         let flow = try flowRecord(request.flow, snapshot)
-        let first = flow.firstJob.rawValue
-        let end = first + UInt64(flow.jobs)
-        let start = request.cursor == 0 ? first : request.cursor
-        guard (first...end).contains(start) else {
+        guard request.cursor == 0 || flow.mayHave(JobID(request.cursor)) else {
             throw .refused(
                 WireError(
                     .invalidCursor,
@@ -44,27 +71,55 @@ extension Reads {
             )
         }
         var page = FlowNodePage(commit: snapshot.id, next: 0, rows: [])
-        let stop = min(end, start + UInt64(rowLimit(request.rows)))
-        for job in start..<stop {
-            let job = JobID(job)
-            guard let record = try record(of: job, snapshot) else { continue }
-            let lease = record.state == .waiting ? leases.lease(of: job) : nil
-            page.rows.append(
-                FlowNodePage.Row(
-                    job: job,
-                    queue: try wrap { () throws(LMDBError) in try queueName(record.queue, snapshot) },
-                    name: try wrap { () throws(LMDBError) in try name(of: job, record, snapshot) },
-                    state: lease == nil ? record.state : .active,
-                    cause: record.cause,
-                    attemptsMade: record.attemptsMade,
-                    startedAt: lease?.startedAt ?? record.startedAt,
-                    finishedAt: record.finishedAt,
-                    dependencies: record.dependencies.counts
-                )
-            )
+        let rowsMax = rowLimit(request.rows)
+        var last = JobID(max(request.cursor, 1) - 1)
+        var scanned = 0
+        while let job = try wrap({ () throws(LMDBError) in
+            try nextJob(of: request.flow, flow, after: last, snapshot)
+        }) {
+            if page.rows.count >= rowsMax || scanned >= Reads.scannedPerPageMax {
+                page.next = job.rawValue
+                return page
+            }
+            scanned += 1
+            last = job
+            guard let record = try record(of: job, snapshot), !record.marks.contains(.isRemoved) else { continue }
+            page.rows.append(try wrap { () throws(LMDBError) in try flowNode(job, record, snapshot, leases) })
         }
-        page.next = stop < end ? stop : 0
         return page
+    }
+
+    private func flowNode<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ job: JobID,
+        _ record: JobRecord,
+        _ snapshot: borrowing Snapshot,
+        _ leases: some LeaseLookup
+    ) throws(LMDBError) -> FlowNodePage.Row {
+        let lease = record.state == .waiting ? leases.lease(of: job) : nil
+        return FlowNodePage.Row(
+            job: job,
+            queue: try queueName(record.queue, snapshot),
+            name: try name(of: job, record, snapshot),
+            state: lease == nil ? record.state : .active,
+            cause: record.cause,
+            attemptsMade: record.attemptsMade,
+            startedAt: lease?.startedAt ?? record.startedAt,
+            finishedAt: record.finishedAt,
+            dependencies: record.dependencies.counts
+        )
+    }
+
+    /// The job of the flow with the next id; those that were added later stand behind the others.
+    private func nextJob<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of flow: FlowID,
+        _ record: FlowRecord,
+        after last: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> JobID? {
+        if let next = record.nextJob(after: last) { return next }
+        guard record.later > 0 else { return nil }
+        let key = try snapshot.entry(after: FlowJobKey(flow, last), in: tables.laterJobs)?.key
+        return key?.flow == flow ? key?.job : nil
     }
 
     package func flowEdges<Snapshot: Transaction & ~Copyable & ~Escapable>(
@@ -72,39 +127,68 @@ extension Reads {
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> FlowEdgePage {
         let flow = try flowRecord(request.flow, snapshot)
-        let first = flow.firstJob
-        let end = first.rawValue + UInt64(flow.jobs)
-        let start = request.cursor == .start ? FlowEdgeCursor(job: first, position: 0) : request.cursor
-        guard (first.rawValue...end).contains(start.job.rawValue), start.position <= UInt64(UInt32.max) else {
+        guard request.cursor == .start || flow.mayHave(request.cursor.job),
+            request.cursor.position <= UInt64(UInt32.max)
+        else {
             throw .refused(
                 WireError(.invalidCursor, "The cursor was not given out for the edges of flow \(request.flow).")
             )
         }
-        let rowsMax = rowLimit(request.rows)
         return try wrap { () throws(LMDBError) in
             var page = FlowEdgePage(commit: snapshot.id, next: .start, rows: [])
-            var cursor = try snapshot.cursor(in: tables.edges)
-            var entry = try cursor.seek(to: EdgeKey(start.job, UInt32(start.position)))
-            while let found = entry, let key = found.key, key.dependent.rawValue < end {
-                if page.rows.count >= rowsMax {
-                    page.next = FlowEdgeCursor(job: key.dependent, position: UInt64(key.position))
-                    return page
-                }
-                let value = found.value
-                let edge = try decode { () throws(WireError) in try EdgeRecord(value) }
-                page.rows.append(
-                    FlowEdgePage.Row(
-                        dependent: key.dependent,
-                        position: key.position,
-                        dependency: edge.dependency,
-                        kind: edge.kind,
-                        policy: edge.policy
-                    )
-                )
-                entry = try cursor.next()
+            let rowsMax = rowLimit(request.rows)
+            var from = EdgeKey(request.cursor.job, UInt32(request.cursor.position))
+            if request.cursor == .start { from.dependent = flow.firstJob }
+            let end = flow.end
+            if from.dependent < end {
+                guard try appendEdges(from, before: end, rowsMax, &page, snapshot) else { return page }
+                from = EdgeKey(end, 0)
+            }
+            while flow.later > 0 {
+                let after = FlowJobKey(request.flow, JobID(from.dependent.rawValue - 1))
+                guard let key = try snapshot.entry(after: after, in: tables.laterJobs)?.key, key.flow == request.flow
+                else { break }
+                if key.job != from.dependent { from = EdgeKey(key.job, 0) }
+                let next = JobID(key.job.rawValue + 1)
+                guard try appendEdges(from, before: next, rowsMax, &page, snapshot) else { return page }
+                from = EdgeKey(next, 0)
             }
             return page
         }
+    }
+
+    /// Appends the edges of the jobs up to an id.
+    ///
+    /// - Returns: false where the page is full; it has its cursor then.
+    private func appendEdges<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ from: EdgeKey,
+        before end: JobID,
+        _ rowsMax: Int,
+        _ page: inout FlowEdgePage,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> Bool {
+        var cursor = try snapshot.cursor(in: tables.edges)
+        var entry = try cursor.seek(to: from)
+        while let found = entry, let key = found.key, key.dependent < end {
+            if page.rows.count >= rowsMax {
+                page.next = FlowEdgeCursor(job: key.dependent, position: UInt64(key.position))
+                return false
+            }
+            let value = found.value
+            let edge = try decode { () throws(WireError) in try EdgeRecord(value) }
+            page.rows.append(
+                FlowEdgePage.Row(
+                    dependent: key.dependent,
+                    position: key.position,
+                    dependency: edge.dependency,
+                    kind: edge.kind,
+                    policy: edge.policy,
+                    condition: edge.condition
+                )
+            )
+            entry = try cursor.next()
+        }
+        return true
     }
 
     package func queue<Snapshot: Transaction & ~Copyable & ~Escapable>(
@@ -129,7 +213,7 @@ extension Reads {
     }
 
     /// Counts the leased jobs that the snapshot still has as waiting as active.
-    private func correct<Snapshot: Transaction & ~Copyable & ~Escapable>(
+    func correct<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ counts: inout StateCounts,
         _ leased: [JobID],
         _ snapshot: borrowing Snapshot
@@ -141,7 +225,7 @@ extension Reads {
         }
     }
 
-    private func flowRecord<Snapshot: Transaction & ~Copyable & ~Escapable>(
+    func flowRecord<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ flow: FlowID,
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> FlowRecord {

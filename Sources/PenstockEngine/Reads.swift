@@ -24,6 +24,8 @@ package protocol LeaseLookup {
     func leases(in flow: FlowID, _ body: (LeaseOverlay) -> Void)
     /// Calls `body` with each lease of a job of the queue.
     func leases(in queue: QueueID, _ body: (LeaseOverlay) -> Void)
+    /// Calls `body` with each lease.
+    func forEach(_ body: (LeaseOverlay) -> Void)
 }
 
 /// No lease at all: for a database without a dispatcher.
@@ -32,6 +34,7 @@ package struct NoLeases: LeaseLookup {
     package func lease(of job: JobID) -> LeaseOverlay? { nil }
     package func leases(in flow: FlowID, _ body: (LeaseOverlay) -> Void) {}
     package func leases(in queue: QueueID, _ body: (LeaseOverlay) -> Void) {}
+    package func forEach(_ body: (LeaseOverlay) -> Void) {}
 }
 
 /// What readers ask: answered from one snapshot, corrected by the leases in memory.
@@ -116,6 +119,8 @@ package struct Reads {
         view.options.maxStalledCount = record.maxStalledCount
         view.options.onFailure = record.onFailure
         view.options.lifo = record.flags.contains(.lifo)
+        view.options.cancelSiblings = record.marks.contains(.cancelsSiblings)
+        view.isSkipped = record.marks.contains(.isSkipped)
         view.attemptsMade = record.attemptsMade
         view.attemptsStarted = record.attemptsStarted
         view.stalledCount = UInt32(record.stalledCount)
@@ -154,6 +159,20 @@ package struct Reads {
     ) throws(Failure) -> JobState? {
         guard let record = try record(of: job, snapshot) else { return nil }
         return record.state == .waiting && leases.lease(of: job) != nil ? .active : record.state
+    }
+
+    /// What a worker is told whose job was taken from it.
+    package func whyRevoked<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> (Revoked.Reason, String) {
+        guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return (.withdrawn, "") }
+        let record = try decode { () throws(WireError) in try JobRecord(bytes) }
+        let reason: Revoked.Reason = record.state == .cancelled ? .cancelled : .withdrawn
+        guard record.state.isFinished, case .failure(let message, _) = try outcome(of: job, record, snapshot) else {
+            return (reason, "")
+        }
+        return (reason, message)
     }
 
     private func find<Snapshot: Transaction & ~Copyable & ~Escapable>(

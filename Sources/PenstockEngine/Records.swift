@@ -189,6 +189,17 @@ struct FlowRecord: Sendable {
     init() {}
 
     var unfinished: UInt32 { counts.total - counts.finished }
+    /// Behind the last of the jobs that were added with it.
+    var end: JobID { JobID(firstJob.rawValue + UInt64(jobs)) }
+
+    /// The next of the jobs that were added with it; nil where there is none.
+    func nextJob(after last: JobID) -> JobID? {
+        let next = JobID(max(last.rawValue == .max ? last.rawValue : last.rawValue + 1, firstJob.rawValue))
+        return next < end ? next : nil
+    }
+
+    /// True for the ids that a job of the flow can have.
+    func mayHave(_ job: JobID) -> Bool { job >= firstJob && (job <= end || later > 0) }
 
     func encode(into writer: inout WireWriter) {
         writer.u32(0)

@@ -6,7 +6,7 @@ package struct Tables: Sendable {
     package static let names = [
         "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
-        "settling",
+        "settling", "flowsByName", "flowMetadata",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -50,6 +50,11 @@ package struct Tables: Sendable {
     /// The flows that a settlement has reached; no value.
     let settling: Table<SettlingKey>
 
+    /// The flows that have a name, by name and id; no value.
+    let flowsByName: Table<FlowNameKey>
+    /// `u8 contentType | bytes` by flow id, of the flows that have metadata.
+    let flowMetadata: Table<UInt64>
+
     init(_ environment: Environment) {
         meta = environment.table("meta")
         queues = environment.table("queues")
@@ -71,6 +76,8 @@ package struct Tables: Sendable {
         pending = environment.table("pending")
         settlements = environment.table("settlements")
         settling = environment.table("settling")
+        flowsByName = environment.table("flowsByName")
+        flowMetadata = environment.table("flowMetadata")
     }
 }
 
@@ -297,5 +304,32 @@ struct SettlingKey: DecodableTableKey {
         guard let settlement = reader.readUInt64(), let flow = reader.readUInt64() else { return nil }
         self.settlement = settlement
         self.flow = FlowID(flow)
+    }
+}
+
+/// `u8 count | name | u64 flow`
+struct FlowNameKey: TableKey, ~Escapable {
+    let name: RawSpan
+    let flow: FlowID
+
+    @_lifetime(copy name)
+    init(_ name: RawSpan, _ flow: FlowID) {
+        self.name = name
+        self.flow = flow
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(UInt8(truncatingIfNeeded: name.byteCount))
+        writer.append(name)
+        writer.append(flow.rawValue)
+    }
+
+    /// The flow of a stored key; nil where its name is another.
+    static func flow(of key: RawSpan, named name: [UInt8]) -> FlowID? {
+        guard key.byteCount == name.count + 9 else { return nil }
+        let stored = key.extracting(1..<1 + name.count)
+        guard stored.isEqual(to: name.rawSpan) else { return nil }
+        var reader = KeyReader(key.extracting(1 + name.count..<key.byteCount))
+        return reader.readUInt64().map { FlowID($0) }
     }
 }

@@ -38,6 +38,8 @@ final class Connection: StreamDelegate {
     /// Frames that came behind one whose answer the client has not read yet. While there are some, nothing is read.
     private var deferred: Deque<(header: FrameHeader, body: [UInt8])> = []
     private var isPaused = false
+    /// Until when its first deferred frame waits for a flow to settle.
+    var heldUntil: UInt64?
     /// It has output that is not flushed.
     var isTouched = false
     /// Monotonic milliseconds.
@@ -90,6 +92,13 @@ final class Connection: StreamDelegate {
 
     /// Nothing is read from it until its commands are durable: its heartbeats lie unread, by no fault of its own.
     var isHeldUp: Bool { isPaused && stream.unsentBytes <= Server.unsentBytesForDeliveryMax }
+
+    /// Puts a frame back that has to wait, and takes nothing more until ``goOnIfPaused()`` finds that it need not.
+    func holdBack(_ header: FrameHeader, _ body: RawSpan) {
+        deferred.prepend((header, [UInt8](copying: body)))
+        isPaused = true
+        stream.stopReading()
+    }
 
     /// Goes on where it was paused, if the reason is gone.
     func goOnIfPaused() {

@@ -47,10 +47,9 @@ extension Server {
         case .complete: try complete(body, session)
         case .fail: try fail(body, session)
         case .add: try add(body, session)
-        case .cancel: try change(.cancel, body, session)
-        case .retry: try change(.retry, body, session)
-        case .finish: try change(.finish, body, session)
-        case .resolve: try change(.resolve, body, session)
+        case .cancel, .retry, .finish, .resolve:
+            if holdsBack(opcode, header, body, connection) { return }
+            try change(opcode.changeKind, body, session)
         case .heartbeat: try heartbeat(Heartbeat(body: body), session)
         case .hold: hold(header, try Hold(body: body), session, connection)
         case .goodbye:
@@ -410,5 +409,18 @@ extension WireError {
 
     static func unknownStream(_ stream: UInt32) -> WireError {
         WireError(.unknownStream, "Stream \(stream) is not subscribed.")
+    }
+}
+
+extension Opcode {
+    /// The command of the engine; only for the commands whose body the engine reads.
+    fileprivate var changeKind: Command.Kind {
+        switch self {
+        case .cancel: .cancel
+        case .retry: .retry
+        case .finish: .finish
+        case .resolve: .resolve
+        default: preconditionFailure("\(self) is no command that the engine reads")
+        }
     }
 }

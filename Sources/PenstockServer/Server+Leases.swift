@@ -122,6 +122,10 @@ struct ServerLeases: LeaseLookup {
         }
     }
 
+    func forEach(_ body: (LeaseOverlay) -> Void) {
+        server.dispatcher.leases.forEachHeld { _, lease in body(overlay(lease)) }
+    }
+
     private func overlay(_ lease: Lease) -> LeaseOverlay {
         LeaseOverlay(job: lease.job, queue: lease.queue, flow: lease.flow, startedAt: lease.startedAt)
     }

@@ -11,6 +11,7 @@ extension Server {
         _ body: RawSpan,
         _ connection: Connection
     ) throws(WireError) {
+        if try holdsBack(opcode, read: header, body, connection) { return }
         let leases = ServerLeases(server: self)
         switch opcode {
         case .getJob:
@@ -47,6 +48,16 @@ extension Server {
             let request = try GetFlowEdges(body: body)
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.flowEdges(request, snapshot)
+            }
+        case .getTree:
+            let request = try GetTree(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.tree(request, snapshot, leases)
+            }
+        case .listFlows:
+            let request = try ListFlows(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.flows(request, snapshot, leases)
             }
         case .getQueue:
             let request = try GetQueue(body: body)
@@ -103,13 +114,7 @@ extension Server {
         if try isFinished(request.target) {
             return answerFinished(request.target, header, connection)
         }
-        guard connection.waitCount < Server.waitsPerConnectionMax else {
-            throw WireError(
-                .invalidRequest,
-                "A connection can have \(Server.waitsPerConnectionMax) waits; this is one more."
-            )
-        }
-        connection.waitCount += 1
+        try takeWait(connection)
         let longest = Limits.waitMillisecondsMax
         let timeout = request.timeout == 0 ? longest : min(request.timeout, longest)
         waits.add(
@@ -120,6 +125,17 @@ extension Server {
             ),
             for: request.target
         )
+    }
+
+    /// Counts one more request of the connection that waits.
+    func takeWait(_ connection: Connection) throws(WireError) {
+        guard connection.waitCount < Server.waitsPerConnectionMax else {
+            throw WireError(
+                .invalidRequest,
+                "A connection can have \(Server.waitsPerConnectionMax) waits; this is one more."
+            )
+        }
+        connection.waitCount += 1
     }
 
     private func isFinished(_ target: Wait.Target) throws(WireError) -> Bool {

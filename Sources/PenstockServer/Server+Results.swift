@@ -26,6 +26,7 @@ extension Server {
         if result.hasCarriedOn { isCarryingOn = false }
         isSettling = result.isSettling
         carryOn()
+        if result.hasSettled && nextHeld != .max { goOnWithHeld() }
         if result.hasMoreSessions { nextExpiry = 0 }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
         for slot in result.openedSessions { didOpen(slot) }
@@ -75,14 +76,28 @@ extension Server {
             guard let session = sessions[revocation.lease.sessionSlot], let connection = session.connection else {
                 continue
             }
+            let (reason, message) = why(revocation.lease.job)
             let lease = Revoked.Lease(
                 slot: revocation.slot,
                 token: revocation.lease.token,
-                reason: .withdrawn
+                reason: reason,
+                message: message
             )
             connection.send(Revoked(leases: [lease]), stream: revocation.stream ?? 0)
         }
         revoked.removeAll(keepingCapacity: true)
+    }
+
+    /// Why a job was taken from its worker, as its record says.
+    private func why(_ job: JobID) -> (Revoked.Reason, String) {
+        let reader = reader
+        do throws(LMDBError) {
+            let snapshot = try reader.begin()
+            return try reads.whyRevoked(job, snapshot)
+        } catch {
+            fail(error)
+            return (.withdrawn, "")
+        }
     }
 
     private func answerWaits(_ result: borrowing BatchResult) {

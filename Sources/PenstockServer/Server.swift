@@ -49,6 +49,10 @@ package final class Server {
     /// Large effects are left to be carried on with; and the next slice has been asked for.
     var isSettling = false
     var isCarryingOn = false
+    /// What waits for flows to settle, and when to look at it again.
+    var holdingBack: [Connection] = []
+    var heldReads: [HeldRead] = []
+    var nextHeld = UInt64.max
     /// Monotonic milliseconds of the next look at heartbeats and idle sessions.
     var nextHousekeeping: UInt64 = 0
     var nextExpiry: UInt64 = 0
@@ -315,7 +319,7 @@ package final class Server {
 
     /// Arms the one timer for whatever is due next.
     private func arm(now: UInt64) {
-        var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline)
+        var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline, nextHeld)
         if connectionCount > 0 || nextHousekeeping > 0 { next = min(next, nextHousekeeping) }
         if nextDue != .max && !isPromoting {
             let elapsed = clock.elapsed
@@ -355,6 +359,7 @@ package final class Server {
         tendLeases(now: now)
         promoteDue()
         expireWaits(now: now)
+        if nextHeld <= now { goOnWithHeld() }
         keepHouse(now: now)
     }
 

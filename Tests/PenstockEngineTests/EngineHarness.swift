@@ -48,6 +48,7 @@ struct HarnessLeases: LeaseLookup {
     func leases(in queue: QueueID, _ body: (LeaseOverlay) -> Void) {
         for overlay in overlays where overlay.queue == queue { body(overlay) }
     }
+    func forEach(_ body: (LeaseOverlay) -> Void) { overlays.forEach(body) }
 }
 
 /// The engine over a database that is open.

@@ -24,6 +24,8 @@ struct AddPlan {
 
     struct Item {
         var isFlow: Bool
+        /// More nodes of the last item of the part before.
+        var isMore = false
         var name: ByteRange
         var metadata: ItemFields.Metadata?
         var firstNode: Int

@@ -11,6 +11,7 @@ package struct Command: Sendable {
         case retry
         case finish
         case resolve
+        case stage
         /// The server's loop has refused a numbered command; it uses up its number all the same.
         case refuse
 

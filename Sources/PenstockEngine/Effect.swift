@@ -25,6 +25,10 @@ struct Effect: Equatable {
         case retryQueue = 7
         /// The settlement is carried out: its flows are not settling any more. Subject: the settlement.
         case unmark = 8
+        /// Makes the jobs of a large add ready. Subject: the first. Cursor: the next. Detail: behind the last.
+        case publish = 9
+        /// Deletes a large add that is not published. Subject: its first job. Cursor: the next.
+        case dropStaged = 10
     }
 
     static let byteCount = 40

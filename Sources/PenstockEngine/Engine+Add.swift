@@ -28,10 +28,7 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        for place in plan.queues.indices where plan.queues[place] == QueueID(0) {
-            let name = try decode { () throws(WireError) in try body.string(plan.queueNames[place], "queue name") }
-            plan.queues[place] = makeQueue(name, &result)
-        }
+        try makeQueues(of: body, &result)
         linkDependents()
         var nextEdge = 0
         for item in plan.items.indices {
@@ -42,8 +39,16 @@ extension Engine {
         try settleFinished(&transaction, &result)
     }
 
+    /// Makes the queues that the plan names and that nobody has named before.
+    mutating func makeQueues(of body: RawSpan, _ result: inout BatchResult) throws(LMDBError) {
+        for place in plan.queues.indices where plan.queues[place] == QueueID(0) {
+            let name = try decode { () throws(WireError) in try body.string(plan.queueNames[place], "queue name") }
+            plan.queues[place] = makeQueue(name, &result)
+        }
+    }
+
     /// Gives each new node its first dependent, so that its record is written once.
-    private mutating func linkDependents() {
+    mutating func linkDependents() {
         var node = -1
         var position: UInt32 = 0
         for edge in plan.edges {
@@ -100,7 +105,7 @@ extension Engine {
     }
 
     /// Writes what a flow is called, and what its user says of it.
-    private mutating func describe(
+    mutating func describe(
         _ flow: FlowID,
         _ shape: AddPlan.Item,
         _ body: RawSpan,
@@ -120,7 +125,7 @@ extension Engine {
         }
     }
 
-    private mutating func write(
+    mutating func write(
         node index: Int,
         flow: FlowID,
         edges: Range<Int>,
@@ -157,8 +162,14 @@ extension Engine {
             record.state = .waitingChildren
         }
         // A job without dependencies takes its place when it becomes waiting, one with them now.
-        if record.state != .delayed { record.place = drawPlace(record.flags) }
-        if record.state == .delayed { record.due = meta.elapsed + options.delay }
+        if let staging {
+            // What was set aside; and a delay begins when the job can be seen.
+            if record.state != .delayed { record.place = staging.place(of: staging.nodes + UInt32(index), record.flags) }
+            if record.state == .delayed { record.due = options.delay }
+        } else {
+            if record.state != .delayed { record.place = drawPlace(record.flags) }
+            if record.state == .delayed { record.due = meta.elapsed + options.delay }
+        }
 
         scratch.removeAll()
         record.encode(into: &scratch)
@@ -173,7 +184,11 @@ extension Engine {
             let id = body.extracting(node.fields.customID)
             try transaction.put(scratch.span, for: CustomIDKey(record.queue, id), in: tables.customIDs)
         }
-        try writeEdges(edges, of: node.job, &transaction)
+        try writeEdges(edges, of: node.job, flow, &transaction)
+        if staging != nil {
+            staging!.count(record.state, in: record.queue)
+            return record.state
+        }
         let queue = Int(record.queue.rawValue) - 1
         queues[queue].counts[record.state] += 1
         markDirty(record.queue)
@@ -193,6 +208,7 @@ extension Engine {
     private mutating func writeEdges(
         _ edges: Range<Int>,
         of job: JobID,
+        _ flow: FlowID,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         for place in edges {
@@ -208,6 +224,9 @@ extension Engine {
                 }
             } else {
                 try writeEdge(edge, at: EdgeKey(job, position), &transaction)
+                if staging?.contains(edge.dependency) == true {
+                    try takeSink(edge.dependency, ofFlow: flow, &transaction)
+                }
             }
         }
     }
@@ -218,12 +237,29 @@ extension Engine {
         at key: EdgeKey,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        guard var dependency = try record(of: edge.dependency, transaction) else {
+        guard let dependency = try record(of: edge.dependency, transaction) else {
             throw LMDBError(.corrupted, in: .get)
         }
         let policy = edge.policy ?? dependency.onFailure
         let record = EdgeRecord(dependency: edge.dependency, policy: policy, condition: edge.condition)
         try put(record, at: key, &transaction)
+        if let staging, !staging.contains(edge.dependency) {
+            // Whoever asks for its dependents must not see a job that is not published.
+            try putEmpty(key, in: tables.stagedEdges, &transaction)
+        } else {
+            try link(record, at: key, &transaction)
+        }
+    }
+
+    /// Tells a stored dependency of an edge to it.
+    mutating func link(
+        _ edge: EdgeRecord,
+        at key: EdgeKey,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard var dependency = try record(of: edge.dependency, transaction) else {
+            throw LMDBError(.corrupted, in: .get)
+        }
         if dependency.dependents == 0 {
             dependency.firstDependent = key.dependent
             dependency.firstDependentPosition = key.position

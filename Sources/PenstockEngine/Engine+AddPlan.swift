@@ -10,7 +10,8 @@ extension Engine {
     ) throws(PlanError) {
         plan.removeAll()
         do throws(WireError) {
-            try readNodes(body)
+            var decoder = try AddDecoder(body)
+            try readNodes(&decoder)
         } catch {
             throw .refused(error)
         }
@@ -20,12 +21,11 @@ extension Engine {
         if plan.hasHungEdges { try findCycles(transaction) }
     }
 
-    private mutating func readNodes(_ body: RawSpan) throws(WireError) {
-        var decoder = try AddDecoder(body)
+    mutating func readNodes(_ decoder: inout AddDecoder) throws(WireError) {
         for _ in 0..<decoder.queueCount {
             let range = try decoder.nextQueue()
             plan.queueNames.append(range)
-            plan.queues.append(try queueID(body.extracting(range)))
+            plan.queues.append(try queueID(decoder.bytes.extracting(range)))
         }
         for item in 0..<(try decoder.itemCount()) {
             let fields = try decoder.nextItem()
@@ -39,6 +39,7 @@ extension Engine {
             plan.items.append(
                 AddPlan.Item(
                     isFlow: fields.isFlow,
+                    isMore: fields.kind == .more,
                     name: fields.name,
                     metadata: fields.metadata,
                     firstNode: plan.nodes.count,
@@ -64,13 +65,14 @@ extension Engine {
     }
 
     /// Gives every node its id: the stored job's where its custom id is taken, else the next one.
-    private mutating func giveIDs(_ body: RawSpan, _ transaction: borrowing WriteTransaction) throws(PlanError) {
-        var next = meta.nextJob
+    mutating func giveIDs(_ body: RawSpan, _ transaction: borrowing WriteTransaction) throws(PlanError) {
+        var next = staging.map { $0.firstJob.rawValue + UInt64($0.newJobs) } ?? meta.nextJob
         for index in plan.nodes.indices {
             let node = plan.nodes[index]
             if !node.fields.customID.isEmpty {
                 plan.customNodes.append(index)
                 if let stored = try storedJob(node, body, transaction) {
+                    try checkPublished(stored, index, body)
                     guard !node.fields.options.rejectExisting else {
                         throw .refused(
                             WireError(
@@ -89,6 +91,25 @@ extension Engine {
             next += 1
         }
         plan.lastDependent.append(contentsOf: repeatElement(-1, count: plan.nodes.count))
+    }
+
+    /// Refuses a custom id of a job that is not published.
+    private mutating func checkPublished(_ job: JobID, _ index: Int, _ body: RawSpan) throws(PlanError) {
+        guard isStaged(job) || staging?.contains(job) == true else { return }
+        if staging?.contains(job) == true {
+            throw .refused(
+                WireError(
+                    .duplicateCustomID,
+                    "\(describe(index, body)) has the custom id of another node of the same add and queue."
+                )
+            )
+        }
+        throw .refused(
+            WireError(
+                .customIDBusy,
+                "\(describe(index, body)) has the custom id of a job of a large add that is not published yet: try again."
+            )
+        )
     }
 
     private mutating func storedJob(
@@ -110,7 +131,7 @@ extension Engine {
         }
     }
 
-    private mutating func findCustomIDsTwice(_ body: RawSpan) throws(PlanError) {
+    mutating func findCustomIDsTwice(_ body: RawSpan) throws(PlanError) {
         guard plan.customNodes.count > 1 else { return }
         let nodes = plan.nodes
         let names = plan.queueNames
@@ -137,7 +158,7 @@ extension Engine {
 
     // MARK: Edges
 
-    private mutating func planEdges(
+    mutating func planEdges(
         of index: Int,
         _ body: RawSpan,
         _ transaction: borrowing WriteTransaction
@@ -170,7 +191,18 @@ extension Engine {
         _ transaction: borrowing WriteTransaction
     ) throws(PlanError) -> AddPlan.Edge {
         switch dependency.target {
-        case .node(let target):
+        case .node(let place):
+            let before = UInt64(staging?.nodes ?? 0)
+            guard place >= before else {
+                return AddPlan.Edge(
+                    node: index,
+                    dependency: stagedJob(place),
+                    dependencyNode: -1,
+                    policy: dependency.policy,
+                    condition: dependency.condition
+                )
+            }
+            let target = place - before
             guard target < UInt64(index) else {
                 if target == UInt64(index) {
                     throw .refused(WireError(.selfReference, "\(describe(index, body)) depends on itself."))
@@ -214,13 +246,13 @@ extension Engine {
         }
     }
 
-    private mutating func isStored(
+    mutating func isStored(
         _ job: JobID,
         _ transaction: borrowing WriteTransaction
     ) throws(PlanError) -> Bool {
         do throws(LMDBError) {
             guard let record = try record(of: job, transaction) else { return false }
-            return !record.marks.contains(.isRemoved)
+            return !record.marks.contains(.isRemoved) && !isStaged(job)
         } catch {
             throw .lmdb(error)
         }

@@ -86,6 +86,8 @@ extension Engine {
         case .retryFlow: try retryFlow(effect, &transaction, &result)
         case .retryQueue: try retryQueue(effect, &transaction, &result)
         case .unmark: try unmark(effect, &transaction, &result)
+        case .publish: try publish(effect, &transaction, &result)
+        case .dropStaged: try dropStaged(effect, &transaction)
         }
     }
 

@@ -219,7 +219,7 @@ extension Engine {
     /// The record of a job that has not been removed, and of whose flow no large effect is being carried out.
     mutating func present(_ job: JobID, _ transaction: inout WriteTransaction) throws(PlanError) -> JobRecord {
         let record = try planning { () throws(LMDBError) -> JobRecord? in try self.record(of: job, transaction) }
-        guard let record, !record.marks.contains(.isRemoved) else {
+        guard let record, !record.marks.contains(.isRemoved), !isStaged(job) else {
             throw .refused(WireError(.jobNotFound, "There is no job \(job)."))
         }
         if record.flow != .none && meta.openSettlements > 0 { try checkSettled(record.flow, &transaction) }
@@ -228,7 +228,7 @@ extension Engine {
 
     /// Opens a flow that no large effect is being carried out on.
     mutating func checkSettled(_ flow: FlowID, _ transaction: inout WriteTransaction) throws(PlanError) {
-        guard try planning({ () throws(LMDBError) in try open(flow, &transaction) }) else {
+        guard !isStaged(flow), try planning({ () throws(LMDBError) in try open(flow, &transaction) }) else {
             throw .refused(WireError(.flowNotFound, "There is no flow \(flow)."))
         }
         guard openFlow!.record.settling == 0 else {

@@ -157,6 +157,25 @@ extension Engine {
         dirtyQueues.removeAll(keepingCapacity: true)
     }
 
+    /// The ids that the large adds have set aside.
+    mutating func loadStaged() throws(EngineError) {
+        stagedRanges.removeAll()
+        stagedExisting = (.none, [])
+        let environment = environment
+        do throws(LMDBError) {
+            let transaction = try environment.beginWrite()
+            var cursor = try transaction.cursor(in: tables.staged)
+            var entry = try cursor.first()
+            while let found = entry {
+                let value = found.value
+                stagedRanges.append(StagedRange(try decode { () throws(WireError) in try StagedRecord(value) }))
+                entry = try cursor.next()
+            }
+        } catch {
+            throw .lmdb(error)
+        }
+    }
+
     // MARK: Flows
 
     /// Brings the flow into ``openFlow``; false where there is no such flow.
@@ -166,6 +185,22 @@ extension Engine {
         guard let bytes = try transaction.get(flow.rawValue, in: tables.flows) else { return false }
         openFlow = OpenFlow(id: flow, record: try decode { () throws(WireError) in try FlowRecord(bytes) })
         return true
+    }
+
+    /// Deletes the rows of a flow that has no job any more.
+    mutating func forget(_ flow: FlowID, _ transaction: inout WriteTransaction) throws(LMDBError) {
+        if openFlow?.id == flow { openFlow = nil }
+        if let name = try name(of: flow, transaction) {
+            _ = try transaction.delete(FlowNameKey(name.rawSpan, flow), in: tables.flowsByName)
+            _ = try transaction.delete(flow.rawValue, in: tables.flowNames)
+        }
+        _ = try transaction.delete(flow.rawValue, in: tables.flowMetadata)
+        _ = try transaction.delete(flow.rawValue, in: tables.flows)
+    }
+
+    private func name(of flow: FlowID, _ transaction: borrowing WriteTransaction) throws(LMDBError) -> [UInt8]? {
+        guard let bytes = try transaction.get(flow.rawValue, in: tables.flowNames) else { return nil }
+        return [UInt8](copying: bytes)
     }
 
     mutating func flushFlow(_ transaction: inout WriteTransaction) throws(LMDBError) {

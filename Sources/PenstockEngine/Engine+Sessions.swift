@@ -76,6 +76,7 @@ extension Engine {
     }
 
     private mutating func forget(_ session: SessionID, _ transaction: inout WriteTransaction) throws(LMDBError) {
+        try dropStaged(of: session, &transaction)
         try deleteOutcomes(of: session, upTo: .max, &transaction)
         _ = try transaction.delete(SessionKey(session), in: tables.sessions)
     }

@@ -38,6 +38,12 @@ package struct Engine: ~Copyable {
     /// The settlement whose effects are being carried out, not yet written.
     var openSettlement: (id: UInt64, record: SettlementRecord)?
     var outcomes = OutcomeGatherer()
+    /// The ids that large adds have set aside, in order: nobody sees those jobs and flows yet.
+    var stagedRanges: [StagedRange] = []
+    /// The large add of which a part is being applied.
+    var staging: StagedRecord?
+    /// The nodes of one large add that stand for stored jobs, in order; `add` is its first job.
+    var stagedExisting: (add: JobID, nodes: [(node: UInt32, job: JobID)]) = (.none, [])
     var plan = AddPlan()
     /// A record on its way to a table.
     var scratch = WireWriter(capacity: 256)
@@ -100,6 +106,7 @@ package struct Engine: ~Copyable {
             throw .lmdb(error)
         }
         try loadQueues()
+        try loadStaged()
     }
 
     /// Applies the batch in one transaction and makes it durable.
@@ -128,11 +135,13 @@ package struct Engine: ~Copyable {
             withdrawals.truncate(to: withdrawalsBefore)
             openFlow = nil
             openSettlement = nil
+            staging = nil
             dirtyQueues.removeAll()
             result.removeAll()
             if case .lmdb(let error) = error {
                 guard case .full = environment.classify(error) else { throw .lmdb(error) }
                 try loadQueues()
+                try loadStaged()
                 throw .full
             }
             throw error
@@ -196,6 +205,9 @@ package struct Engine: ~Copyable {
         case .cancel, .retry, .finish, .resolve:
             let body = batch.arena.span.extracting(command.body)
             try applyFlowCommand(command, at: place, body, &transaction, &result)
+        case .stage:
+            let body = batch.arena.span.extracting(command.body)
+            try stage(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction, &result)
         case .refuse:
             let message = try? batch.arena.span.string(command.body, "message")
             outcomes.refuse(command, at: place, WireError(command.status, message ?? ""))

@@ -47,14 +47,18 @@ struct OutcomeGatherer {
     }
 
     mutating func refuse(_ command: Command, at index: UInt32, _ code: ErrorCode) {
-        let message =
-            switch code {
-            case .fenced: "The lease is not held any more: it ran out, was given back, or its job was taken away."
-            case .full: "The database has no room for more jobs; completions are still taken."
-            default: ""
-            }
-        refuse(command, at: index, WireError(code, message))
+        switch code {
+        case .fenced: refuse(command, at: index, OutcomeGatherer.fenced)
+        case .full: refuse(command, at: index, OutcomeGatherer.full)
+        default: refuse(command, at: index, WireError(code, ""))
+        }
     }
+
+    static let full = WireError(.full, "The database has no room for more jobs; completions are still taken.")
+    static let fenced = WireError(
+        .fenced,
+        "The lease is not held any more: it ran out, was given back, or its job was taken away."
+    )
 
     mutating func refuse(_ command: Command, at index: UInt32, _ error: WireError) {
         let start = begin(command, at: index, status: error.code)
@@ -81,6 +85,8 @@ struct OutcomeGatherer {
     mutating func write(_ plan: borrowing AddPlan, firstFlow: UInt64, of command: Command) {
         plan.encodeOutcome(firstFlow: firstFlow, into: &sessions[place(of: command)].writer)
     }
+
+    mutating func write(_ body: RawSpan, of command: Command) { sessions[place(of: command)].writer.raw(body) }
 
     mutating func end(_ command: Command, _ start: Int) {
         let place = place(of: command)

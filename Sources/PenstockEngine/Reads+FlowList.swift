@@ -23,6 +23,7 @@ extension Reads {
                 return page
             }
             scanned += 1
+            if try wrap({ () throws(LMDBError) in try isStaged({ $0.contains(flow) }, snapshot) }) { continue }
             let record = try flowRecord(flow, snapshot)
             guard request.wants(record) else { continue }
             var counts = record.counts

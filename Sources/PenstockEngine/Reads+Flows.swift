@@ -230,7 +230,9 @@ extension Reads {
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> FlowRecord {
         let record = try wrap { () throws(LMDBError) -> FlowRecord? in
-            guard let bytes = try snapshot.get(flow.rawValue, in: tables.flows) else { return nil }
+            guard let bytes = try snapshot.get(flow.rawValue, in: tables.flows),
+                try !isStaged({ $0.contains(flow) }, snapshot)
+            else { return nil }
             return try decode { () throws(WireError) in try FlowRecord(bytes) }
         }
         guard let record else { throw .refused(WireError(.flowNotFound, "There is no flow \(flow).")) }

@@ -220,9 +220,27 @@ package struct Reads {
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> JobRecord? {
         try wrap { () throws(LMDBError) in
-            guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return nil }
+            guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs),
+                try !isStaged({ $0.contains(job) }, snapshot)
+            else { return nil }
             return try decode { () throws(WireError) in try JobRecord(bytes) }
         }
+    }
+
+    /// True where a large add that is not published is as asked for: nobody sees its jobs and flows.
+    func isStaged<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ isWanted: (StagedRecord) -> Bool,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> Bool {
+        guard try snapshot.count(tables.staged) > 0 else { return false }
+        var cursor = try snapshot.cursor(in: tables.staged)
+        var entry = try cursor.first()
+        while let found = entry {
+            let value = found.value
+            if isWanted(try decode { () throws(WireError) in try StagedRecord(value) }) { return true }
+            entry = try cursor.next()
+        }
+        return false
     }
 
     func outcome<Snapshot: Transaction & ~Copyable & ~Escapable>(

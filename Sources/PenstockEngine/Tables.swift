@@ -6,7 +6,8 @@ package struct Tables: Sendable {
     package static let names = [
         "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
-        "settling", "flowsByName", "flowMetadata",
+        "settling", "flowsByName", "flowMetadata", "staged", "stagedAdds", "stagedItems", "stagedExisting",
+        "stagedEdges",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -55,6 +56,17 @@ package struct Tables: Sendable {
     /// `u8 contentType | bytes` by flow id, of the flows that have metadata.
     let flowMetadata: Table<UInt64>
 
+    /// ``StagedRecord`` by the first job of the add: large adds that are not published.
+    let staged: Table<UInt64>
+    /// The first job of each of them, by session and the client's number.
+    let stagedAdds: Table<StagedAddKey>
+    /// ``StagedItem`` by the add's first job and the item's number.
+    let stagedItems: Table<EdgeKey>
+    /// Jobs that nodes of such an add stand for, by the add's first job and the node's number.
+    let stagedExisting: Table<EdgeKey>
+    /// The edges of such an add to jobs outside: those do not know of them yet. No value.
+    let stagedEdges: Table<EdgeKey>
+
     init(_ environment: Environment) {
         meta = environment.table("meta")
         queues = environment.table("queues")
@@ -78,6 +90,11 @@ package struct Tables: Sendable {
         settling = environment.table("settling")
         flowsByName = environment.table("flowsByName")
         flowMetadata = environment.table("flowMetadata")
+        staged = environment.table("staged")
+        stagedAdds = environment.table("stagedAdds")
+        stagedItems = environment.table("stagedItems")
+        stagedExisting = environment.table("stagedExisting")
+        stagedEdges = environment.table("stagedEdges")
     }
 }
 
@@ -331,5 +348,30 @@ struct FlowNameKey: TableKey, ~Escapable {
         guard stored.isEqual(to: name.rawSpan) else { return nil }
         var reader = KeyReader(key.extracting(1 + name.count..<key.byteCount))
         return reader.readUInt64().map { FlowID($0) }
+    }
+}
+
+/// `u64 u64 session | u32 the client's number of the add`
+struct StagedAddKey: DecodableTableKey {
+    var session: SessionID
+    var add: UInt32
+
+    init(session: SessionID, add: UInt32) {
+        self.session = session
+        self.add = add
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(session.high)
+        writer.append(session.low)
+        writer.append(add)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let high = reader.readUInt64(), let low = reader.readUInt64(), let add = reader.readUInt32() else {
+            return nil
+        }
+        session = SessionID(high: high, low: low)
+        self.add = add
     }
 }

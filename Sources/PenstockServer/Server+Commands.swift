@@ -46,10 +46,11 @@ extension Server {
         switch opcode {
         case .complete: try complete(body, session)
         case .fail: try fail(body, session)
-        case .add: try add(body, session)
+        case .add: try change(.add, body, session, addBytes: body.byteCount)
         case .cancel, .retry, .finish, .resolve:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
+        case .stage: try change(.stage, body, session, addBytes: body.byteCount)
         case .heartbeat: try heartbeat(Heartbeat(body: body), session)
         case .hold: hold(header, try Hold(body: body), session, connection)
         case .goodbye:
@@ -196,23 +197,16 @@ extension Server {
         return count
     }
 
-    private func add(_ body: RawSpan, _ session: Session) throws(WireError) {
-        var reader = WireReader(body)
-        let sequence = try reader.u64()
-        try session.accept(first: sequence, count: 1, addBytes: body.byteCount)
-        var command = Command(.add)
-        command.sessionSlot = session.slot
-        command.session = session.id
-        command.sequence = sequence
-        command.body = staging.keep(body)
-        stage(command)
-    }
-
     /// A command whose body the engine reads.
-    private func change(_ kind: Command.Kind, _ body: RawSpan, _ session: Session) throws(WireError) {
+    private func change(
+        _ kind: Command.Kind,
+        _ body: RawSpan,
+        _ session: Session,
+        addBytes: Int = 0
+    ) throws(WireError) {
         var reader = WireReader(body)
         let sequence = try reader.u64()
-        try session.accept(first: sequence, count: 1, addBytes: 0)
+        try session.accept(first: sequence, count: 1, addBytes: addBytes)
         var command = Command(kind)
         command.sessionSlot = session.slot
         command.session = session.id

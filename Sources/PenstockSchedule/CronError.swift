@@ -24,8 +24,8 @@ extension CronError: CustomStringConvertible {
         case .tooLong(let bytes):
             "A cron expression of \(bytes) bytes; at most \(ScheduleLimits.cronBytesMax) are allowed."
         case .fieldCount(let count):
-            "The cron expression has \(count) \(count == 1 ? "field" : "fields"); five (minute, hour, day of month, month, "
-                + "day of week) or six (second first) are allowed."
+            "The cron expression has \(count) \(count == 1 ? "field" : "fields"); five (minute, hour, day of month, "
+                + "month, day of week) or six (second first) are allowed."
         case .unknownMacro(let text):
             "\(quoted(text)) is not known; \(CronMacro.allNames) are allowed."
         case .badValue(let field, let text):

@@ -4,12 +4,12 @@
 ///     0–59     0–59    0–23  1–31, L       1–12   0–7            (second: 0 where five fields are given)
 ///
 /// A field is a list of `*`, values, ranges `a-b` and steps `*/n`, `a-b/n`, `a/n` (from `a` to the end). Months and
-/// weekdays have their English names in three letters, in any case; 0 and 7 are Sunday. `L` is the last day of the month,
-/// `?` is `*` in the two fields of days, and `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`, `@yearly` and
-/// `@annually` are whole expressions.
+/// weekdays have their English names in three letters, in any case; 0 and 7 are Sunday. `L` is the last day of the
+/// month, `?` is `*` in the two fields of days, and `@hourly`, `@daily`, `@midnight`, `@weekly`, `@monthly`,
+/// `@yearly` and `@annually` are whole expressions.
 ///
-/// As in Vixie cron, a day that is restricted in both fields matches if *either* matches; a field that begins with `*` or
-/// `?` does not count as restricted, so `0 0 */2 * MON` fires on the odd days that are Mondays.
+/// As in Vixie cron, a day that is restricted in both fields matches if *either* matches; a field that begins with
+/// `*` or `?` does not count as restricted, so `0 0 */2 * MON` fires on the odd days that are Mondays.
 package struct CronExpression: Sendable {
     /// The expression as it was written.
     package let text: String

@@ -1,8 +1,8 @@
 /// The search for the next civil time that an expression matches.
 ///
-/// It goes from set bit to set bit, never from second to second: a year, a month, a day, and then at most two steps for
-/// each of hour, minute and second. Times are *local seconds*: the seconds since 1970-01-01 00:00 by the local clock, as
-/// if its days had no gaps.
+/// It goes from set bit to set bit, never from second to second: a year, a month, a day, and then at most two steps
+/// for each of hour, minute and second. Times are *local seconds*: the seconds since 1970-01-01 00:00 by the local
+/// clock, as if its days had no gaps.
 package struct CronSearch {
     private let expression: CronExpression
     /// The months that were looked at, and the times of a day: the work that was done.

@@ -8,10 +8,12 @@
 /// expression's ``CronExpression/followsClock`` decides, as in Vixie cron:
 ///
 /// - *Certain times* (neither minute nor hour begins with `*`, like `30 2 * * *` or `0 9-17 * * MON-FRI`) fire at the
-///   first instant at which the local clock shows their time *or a later one*. So a time that is left out fires at the
-///   first instant behind the gap, once with all others of the gap; a time that is shown twice fires the first time only.
-/// - *As often as* (`*/15 * * * *`, `0 * * * *`, `*/5 2 * * *`) fires whenever the local clock shows a time that matches:
-///   times in a gap don't exist, and in an hour that comes twice it fires twice. Every 15 minutes stay every 15 minutes.
+///   first instant at which the local clock shows their time *or a later one*. So a time that is left out fires at
+///   the first instant behind the gap, once with all others of the gap; a time that is shown twice fires the first
+///   time only.
+/// - *As often as* (`*/15 * * * *`, `0 * * * *`, `*/5 2 * * *`) fires whenever the local clock shows a time that
+///   matches: times in a gap don't exist, and in an hour that comes twice it fires twice. Every 15 minutes stay every
+///   15 minutes.
 ///
 /// Sources: cron(8) of Vixie cron for the expressions and the rules above, RFC 8536 for TZif, POSIX.1 for `TZ`.
 package enum Schedule: Equatable, Sendable {

@@ -14,7 +14,7 @@ package enum ScheduleLimits {
     static let offsetSecondsMax = 26 * 3600 - 1
     /// The last year in which anything fires.
     static let yearMax = 9999
-    /// The years that are looked through for a next occurrence. No expression pauses longer: the longest pause, 40 years,
-    /// is the one of a 29 February that has to be a given weekday, across a year like 2100.
+    /// The years that are looked through for a next occurrence. No expression pauses longer: the longest pause, 40
+    /// years, is the one of a 29 February that has to be a given weekday, across a year like 2100.
     static let searchYears = 44
 }

@@ -1,7 +1,7 @@
 /// A schedule as it was given: what is stored, and what a message carries. ``Schedule`` is what it becomes.
 ///
-/// It holds texts, not what they mean: the rules of a time zone change from year to year, and a schedule that was stored
-/// follows those of the machine that it runs on.
+/// It holds texts, not what they mean: the rules of a time zone change from year to year, and a schedule that was
+/// stored follows those of the machine that it runs on.
 package enum ScheduleSource: Equatable, Sendable {
     case every(milliseconds: UInt64, anchor: UInt64)
     case cron(String, zone: String)

@@ -1,12 +1,12 @@
 /// A time zone's file, RFC 8536, read as bytes that may be anything.
 ///
-///     header:  4 "TZif" | 1 version | 15 | 4 × 6: number of UT flags, standard flags, leap seconds, changes, types, name bytes
+///     header:  4 "TZif" | 1 version | 15 | 4 each: UT flags, standard flags, leap seconds, changes, types, name bytes
 ///     block:   time of each change | 1 type of each change | 6 each type | names | leap seconds | flags
 ///     type:    4 seconds east of UTC | 1 is summer | 1 name
 ///     file:    header | block, times of 4 bytes | header | block, times of 8 bytes | "\n" rule "\n"
 ///
-/// The first block is for programs of before 2005 and passed over. A file without the second, version 1, is refused, and
-/// so is one that counts leap seconds, because the wall clock doesn't.
+/// The first block is for programs of before 2005 and passed over. A file without the second, version 1, is refused,
+/// and so is one that counts leap seconds, because the wall clock doesn't.
 struct TZifFile {
     private var cursor: ByteCursor
     private(set) var firstOffset = 0

@@ -11,8 +11,8 @@ package struct TimeZoneDirectory: Sendable {
 
     /// The rules of a zone by its name: `UTC`, an offset such as `+02:00`, or one of the IANA's names.
     ///
-    /// - Parameter read: the bytes of the file at a path, up to ``ScheduleLimits/zoneFileBytesMax``; nil when there is no
-    ///   file.
+    /// - Parameter read: the bytes of the file at a path, up to ``ScheduleLimits/zoneFileBytesMax``; nil when there
+    ///   is no file.
     package func rules(named name: String, read: (_ path: String) throws -> [UInt8]?) throws(TimeZoneError)
         -> TimeZoneRules
     {

@@ -5,8 +5,8 @@ import Glibc
 public enum FileContents {
     /// The bytes of a file; nil when there is none at the path. Symbolic links are followed.
     ///
-    /// - Throws: `UVError.fileTooLarge` for more than `bytesMax` bytes, `UVError.invalidArgument` for what is no regular
-    ///   file or has no path, and what the system says.
+    /// - Throws: `UVError.fileTooLarge` for more than `bytesMax` bytes, `UVError.invalidArgument` for what is no
+    ///   regular file and for a path with a zero byte, and what the system says.
     public static func read(_ path: String, bytesMax: Int) throws(UVError) -> [UInt8]? {
         // C would end the path at a zero byte, and open another file.
         guard !path.utf8.contains(0) else { throw .invalidArgument }

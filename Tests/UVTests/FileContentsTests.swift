@@ -40,7 +40,8 @@ extension UVSuite {
 
         @Test func `a variable of the environment has its value, or none`() {
             // None is set here: other tests read the environment at the same time.
-            #expect(EnvironmentVariable.value(of: "PATH") == unsafe String(cString: getenv("PATH")))
+            let path = unsafe String(cString: getenv("PATH"))
+            #expect(EnvironmentVariable.value(of: "PATH") == path)
             #expect(EnvironmentVariable.value(of: "UV_TESTS_NO_SUCH_VARIABLE") == nil)
         }
 

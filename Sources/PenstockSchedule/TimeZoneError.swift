@@ -22,7 +22,7 @@ extension TimeZoneError: CustomStringConvertible {
         case .invalidOffset(let name):
             "time zone \(quoted(name)): offsets of -18:00 to +18:00, with hours and minutes of two digits, are allowed."
         case .unknown(let name, let directory):
-            "time zone \(quoted(name)): there is no such zone in \(directory)."
+            "time zone \(quoted(name)): there is no such zone in \(directory), the directory of tzdata."
         case .unreadable(let name, let reason):
             "time zone \(quoted(name)): its file can't be read: \(reason)."
         case .damaged(let name, let reason):

@@ -8,16 +8,16 @@ struct ReferenceTests {
         "America/Nuuk", "Pacific/Apia", "America/Santiago", "Asia/Kolkata",
     ]
 
-    @Test(arguments: 1...24 as ClosedRange<UInt64>)
+    @Test(arguments: 1...16 as ClosedRange<UInt64>)
     func `around a change of the clock, what fires is what a look at every minute finds`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        for _ in 0..<5 {
+        for _ in 0..<8 {
             let name = random.one(of: Self.zones)
             let zone = try zone(name)
             let change = changeOfTheClock(in: zone, &random)
             let spec = CronSpec(hours: hours(around: change, in: zone), &random)
             let reference = Reference(spec, zone, step: 60)
-            let start = change / 60 * 60 + random.number(random.chance(50) ? -120...120 : -2160...0) * 60
+            let start = change / 60 * 60 + random.number(random.chance(50) ? -60...60 : -2160...0) * 60
             try compare(reference, name, from: start, to: start + 3 * 86_400)
         }
     }
@@ -67,7 +67,7 @@ struct ReferenceTests {
 
     /// The hours that the clock shows around an instant.
     private func hours(around instant: Int, in zone: TimeZoneRules) -> [Int] {
-        (-2...2).map { (instant + $0 * 3600 + zone.offset(at: instant)) / 3600 % 24 }
+        (-1...1).map { (instant + $0 * 3600 + zone.offset(at: instant)) / 3600 % 24 }
     }
 }
 
@@ -87,8 +87,8 @@ struct CronSpec: Sendable {
     init(hours near: [Int] = [0], hasSeconds: Bool = false, days hasDays: Bool = false, _ random: inout SeededRandom) {
         var texts: [String] = []
         if hasSeconds { (seconds, _) = Self.field(0...59, &texts, star: 30, &random) }
-        let (minutes, isMinuteStar) = Self.field(0...59, &texts, star: 40, &random)
-        var (hours, isHourStar) = Self.field(0...23, &texts, star: 40, &random)
+        let (minutes, isMinuteStar) = Self.field(0...59, &texts, star: 25, &random)
+        var (hours, isHourStar) = Self.field(0...23, &texts, star: 25, &random)
         if !isHourStar, random.chance(70) {
             hours = Set((0...random.number(0...2)).map { _ in random.one(of: near) })
             texts[texts.count - 1] = hours.map(String.init).joined(separator: ",")

@@ -80,7 +80,7 @@ struct TimeZoneTests {
         let system = TimeZoneDirectory()
         #expect(
             TimeZoneError.unknown("Europe/Berln", directory: system.path).description
-                == "time zone \"Europe/Berln\": there is no such zone in /usr/share/zoneinfo."
+                == "time zone \"Europe/Berln\": there is no such zone in /usr/share/zoneinfo, the directory of tzdata."
         )
         // A directory of the zones is no zone.
         let error = #expect(throws: TimeZoneError.self) { try zone("Europe") }

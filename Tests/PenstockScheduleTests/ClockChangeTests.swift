@@ -194,13 +194,13 @@ struct ClockChangeTests {
         }
     }
 
-    @Test func `a daily time fires once on each of the days of eighty years`() throws {
+    @Test func `a daily time fires once on each of the days of thirty years`() throws {
         for name in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Africa/Cairo"] {
             let zone = try zone(name)
             let schedule = Schedule.cron(try CronExpression("30 2 * * *"), zone)
-            var last = instant("2015-01-01 12:00")
+            var last = instant("2020-01-01 12:00")
             var days: Set<Int> = []
-            let count = 80 * 365
+            let count = 30 * 365
             for _ in 0..<count {
                 last = try #require(schedule.next(after: last))
                 days.insert((Int(last / 1000) + zone.offset(at: Int(last / 1000))) / 86_400)

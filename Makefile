@@ -15,13 +15,13 @@ help:
 	@echo 'make histories  the long run of random histories against the model (HISTORIES=100000)'
 	@echo 'make format     format the sources;  make check  what CI checks besides the tests'
 
-# libuv and LMDB, with their headers, where they are absent.
+# libuv and LMDB, with their headers, and the time zones, where they are absent.
 deps:
-	@pkg-config --exists libuv lmdb 2>/dev/null || { \
-	    echo 'installing libuv1-dev, liblmdb-dev and pkg-config'; \
+	@{ pkg-config --exists libuv lmdb && test -e "$${TZDIR:-/usr/share/zoneinfo}/Europe/Berlin"; } 2>/dev/null || { \
+	    echo 'installing libuv1-dev, liblmdb-dev, tzdata and pkg-config'; \
 	    if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	    $$sudo apt-get update -q && \
-	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q libuv1-dev liblmdb-dev pkg-config; }
+	    $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q libuv1-dev liblmdb-dev tzdata pkg-config; }
 
 FOLDER ?= .
 demo: deps
@@ -63,7 +63,7 @@ check:
 	    | grep -vE '$(UNSAFE_ALLOWED)' | grep -vE '^[^:]+:[0-9]+: *///?'; then \
 	    echo 'unsafe code outside UV, LMDB and RawBytes.swift'; exit 1; fi
 	@if git grep -nE '^(@[A-Za-z_]+ +)*((public|package|internal|private) +)?import +Foundation' -- \
-	    Sources/PenstockWire Sources/PenstockEngine Sources/PenstockServer Sources/UV Sources/LMDB; then \
+	    Sources/PenstockWire Sources/PenstockSchedule Sources/PenstockEngine Sources/PenstockServer Sources/UV Sources/LMDB; then \
 	    echo 'Foundation in a module that does without it'; exit 1; fi
 
 clean:

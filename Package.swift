@@ -43,8 +43,9 @@ let package = Package(
         .target(name: "UV", dependencies: ["CLibUV"], swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
 
-        // The protocol, the server, and its command line.
+        // The protocol, the times of schedules, the server, and its command line.
         .target(name: "PenstockWire", swiftSettings: settings),
+        .target(name: "PenstockSchedule", swiftSettings: settings),
         .target(name: "PenstockEngine", dependencies: ["LMDB", "PenstockWire"], swiftSettings: settings),
         .target(
             name: "PenstockServer",
@@ -93,6 +94,11 @@ let package = Package(
         .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
         .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockScheduleTests",
+            dependencies: ["PenstockSchedule", "UV"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PenstockEngineTests",
             dependencies: ["PenstockEngine", "PenstockWire", "LMDB"],

@@ -24,6 +24,7 @@ extension UVError {
     public static let connectionReset = UVError(UV_ECONNRESET)
     /// The peer closed its side: an end, not a fault.
     public static let endOfFile = UVError(UV_EOF)
+    public static let fileTooLarge = UVError(UV_EFBIG)
     public static let invalidArgument = UVError(UV_EINVAL)
     /// A Unix socket's path is longer than its address can hold.
     public static let nameTooLong = UVError(UV_ENAMETOOLONG)

@@ -164,7 +164,9 @@ extension Engine {
         // A job without dependencies takes its place when it becomes waiting, one with them now.
         if let staging {
             // What was set aside; and a delay begins when the job can be seen.
-            if record.state != .delayed { record.place = staging.place(of: staging.nodes + UInt32(index), record.flags) }
+            if record.state != .delayed {
+                record.place = staging.place(of: staging.nodes + UInt32(index), record.flags)
+            }
             if record.state == .delayed { record.due = options.delay }
         } else {
             if record.state != .delayed { record.place = drawPlace(record.flags) }

@@ -72,7 +72,10 @@ extension Engine {
             }
             guard stagedRanges.count < Engine.stagedAddsMax else {
                 throw .refused(
-                    WireError(.full, "\(stagedRanges.count) large adds are under way, which is the most: try again later.")
+                    WireError(
+                        .full,
+                        "\(stagedRanges.count) large adds are under way, which is the most: try again later."
+                    )
                 )
             }
             return StagedRecord(session: session, add: head.add, totals: head.totals, meta: meta)
@@ -80,7 +83,10 @@ extension Engine {
         guard let known else { throw .refused(.noSuchStage(head.add)) }
         guard known.totals == head.totals else {
             throw .refused(
-                WireError(.stageMismatch, "A part of the large add \(head.add) has other totals than its first part had.")
+                WireError(
+                    .stageMismatch,
+                    "A part of the large add \(head.add) has other totals than its first part had."
+                )
             )
         }
         return known
@@ -125,7 +131,8 @@ extension Engine {
                 WireError(.dependentNotOpen, "A stored job can't be given new dependencies by an add of several parts.")
             )
         }
-        guard stagedExisting.nodes.count + plan.nodes.count(where: \.isExisting) <= PenstockWire.Limits.stagedExistingMax
+        guard
+            stagedExisting.nodes.count + plan.nodes.count(where: \.isExisting) <= PenstockWire.Limits.stagedExistingMax
         else {
             throw .refused(
                 WireError(
@@ -288,12 +295,15 @@ extension Engine {
         staging = nil
         try forget(record, &transaction)
         for key in outside {
-            guard let edge = try edge(key, transaction), let dependency = try self.record(of: edge.dependency, transaction),
+            guard let edge = try edge(key, transaction),
+                let dependency = try self.record(of: edge.dependency, transaction),
                 dependency.state.isFinished
             else { continue }
             try settle(key, DependencyEnd(dependency), &transaction, &result)
         }
-        effects.append(Effect(.publish, record.firstJob.rawValue, detail: record.firstJob.rawValue + UInt64(record.newJobs)))
+        effects.append(
+            Effect(.publish, record.firstJob.rawValue, detail: record.firstJob.rawValue + UInt64(record.newJobs))
+        )
         try carryOutEffects(&transaction, &result)
     }
 
@@ -359,7 +369,9 @@ extension Engine {
                 guard try transaction.get(key, in: tables.ready) == nil else { continue }
                 try makeReady(&record, of: job, &transaction, &result)
             case .delayed:
-                guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else { continue }
+                guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else {
+                    continue
+                }
                 try delay(&record, of: job, by: record.due, &transaction, &result)
                 try rewrite(record, of: job, &transaction)
             default: continue

@@ -69,6 +69,10 @@ struct Dump {
         try walk(tables.sessions, snapshot) { sessions[$0.session] = try SessionRecord($1) }
         try walk(tables.outcomes, snapshot) { key, _ in outcomes.append(key) }
         try walk(tables.leases, snapshot) { leases[JobID($0)] = try LeaseRecord($1) }
+        var staged: [StagedRecord] = []
+        try walk(tables.staged, snapshot) { _, row in staged.append(try StagedRecord(row)) }
+        var pending: [Effect] = []
+        try walk(tables.pending, snapshot) { _, row in pending.append(try Effect.decode(row).effect) }
         var cursor = try snapshot.cursor(in: tables.customIDs)
         var entry = try cursor.first()
         while let found = entry {
@@ -78,6 +82,7 @@ struct Dump {
             customIDs[CustomID(queue: queue, id: [UInt8](copying: key.readRest()))] = try value.jobID()
             entry = try cursor.next()
         }
+        settleStaged(staged, pending)
     }
 }
 

@@ -142,14 +142,14 @@ package struct AddOutcome: Equatable, Sendable {
         let count = try reader.count16(bytesEach: 24)
         items = []
         items.reserveCapacity(count)
-        var nodesLeft = UInt32(Limits.jobsPerAddMax)
+        var nodesLeft = UInt32(Limits.stagedJobsMax)
         for _ in 0..<count {
             let flow = try reader.flowID()
             let first = try reader.jobID()
             let nodes = try reader.u32()
             // Few bytes claim many nodes: bounded over all items, so that no reply makes a client allocate more.
             guard nodes <= nodesLeft else {
-                throw WireError(.malformed, "The outcome of an add has more than \(Limits.jobsPerAddMax) nodes.")
+                throw WireError(.malformed, "The outcome of an add has more than \(Limits.stagedJobsMax) nodes.")
             }
             nodesLeft -= nodes
             var existing: [Existing] = []

@@ -1,0 +1,27 @@
+import LMDB
+import PenstockWire
+
+@testable import PenstockEngine
+
+extension Dump {
+    /// Leaves out what large adds have stored and nobody sees, and brings what is published to where it will be soon.
+    mutating func settleStaged(_ staged: [StagedRecord], _ pending: [Effect]) {
+        for add in staged {
+            jobs = jobs.filter { !add.contains($0.key) }
+            payloads = payloads.filter { !add.contains($0.key) }
+            flows = flows.filter { !add.contains($0.key) }
+            flowNames = flowNames.filter { !add.contains($0) }
+            customIDs = customIDs.filter { !add.contains($0.value) }
+            edges.removeAll { add.contains($0.key.dependent) }
+            dependents.removeAll { add.contains($0.key.dependent) }
+        }
+        for effect in pending where effect.kind == .publish {
+            let isReady = Set(ready.map(\.job) + delayed.map(\.job))
+            for (id, job) in jobs where id.rawValue >= effect.subject && id.rawValue < effect.detail {
+                if isReady.contains(id) { continue }
+                if job.state == .waiting { ready.append((ReadyKey(job.queue, job.turn), id)) }
+                if job.state == .delayed { delayed.append(DelayedKey(due: job.due, job: id)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+import PenstockWire
+import Testing
+
+@testable import PenstockEngine
+
+@Suite struct StagingTests {
+    let engine: EngineHarness
+    /// What the last part was refused with.
+    private final class LastError { var text = "" }
+    private let lastError = LastError()
+
+    init() throws { engine = try EngineHarness() }
+
+    /// The parts of an add, each of so many nodes.
+    private func parts(_ items: [ItemSpec], nodes: Int) -> (totals: Stage.Totals, tails: [AddTail]) {
+        let add = Add(sequence: 0, items)
+        var tails: [AddTail] = []
+        var open: [AddItem] = []
+        var room = nodes
+        func close() {
+            guard !open.isEmpty else { return }
+            tails.append(AddTail(queues: add.queues, items: open))
+            open = []
+            room = nodes
+        }
+        for item in add.items {
+            var left = item.nodes[...]
+            var kind = item.kind
+            while !left.isEmpty {
+                let name = kind == .more ? "" : item.name
+                open.append(AddItem(kind: kind, name: name, nodes: Array(left.prefix(room))))
+                room -= open.last!.nodes.count
+                left = left.dropFirst(open.last!.nodes.count)
+                kind = .more
+                if room == 0 { close() }
+            }
+        }
+        close()
+        let bytes = tails.reduce(0) { $0 + size(of: $1) }
+        let jobs = add.items.reduce(0) { $0 + $1.nodes.count }
+        return (Stage.Totals(jobs: UInt32(jobs), items: UInt32(add.items.count), bytes: UInt64(bytes)), tails)
+    }
+
+    private func size(of tail: AddTail) -> Int {
+        var writer = WireWriter()
+        tail.encode(into: &writer)
+        return writer.count
+    }
+
+    @discardableResult
+    private func stage(
+        _ part: Stage.Part,
+        _ totals: Stage.Totals,
+        _ tail: AddTail?,
+        add: UInt32 = 1
+    ) throws -> ErrorCode? {
+        let sequence = engine.session.draw()
+        var writer = WireWriter()
+        Stage(sequence: sequence, add: add, part: part, totals: totals, tail: tail).encode(into: &writer)
+        let body = engine.batch.keep(writer.span)
+        engine.stage(.stage, engine.session) {
+            $0.sequence = sequence
+            $0.body = body
+        }
+        try engine.commit()
+        let outcome = try #require(engine.session.outcomes[sequence])
+        lastError.text = outcome.status == 0 ? "" : try ErrorBody(reading: outcome.body).message
+        return engine.session.code(sequence)
+    }
+
+    /// All parts but the last.
+    private func stageMost(_ items: [ItemSpec], nodes: Int) throws -> (Stage.Totals, AddTail) {
+        let (totals, tails) = parts(items, nodes: nodes)
+        for (index, tail) in tails.dropLast().enumerated() {
+            #expect(try stage(index == 0 ? .first : .next, totals, tail) == .ok)
+        }
+        return (totals, tails.last!)
+    }
+
+    private func publish(_ items: [ItemSpec], nodes: Int) throws -> Added {
+        let (totals, last) = try stageMost(items, nodes: nodes)
+        try #require(try stage(.last, totals, last) == .ok, "\(lastError.text)")
+        return try engine.added(engine.session.next - 1, items)
+    }
+
+    private func chain(_ count: Int) -> ItemSpec {
+        .flow("chain", (0..<count).map { job("n\($0)", after: $0 == 0 ? [] : [.node("n\($0 - 1)")]) })
+    }
+
+    @Test func `an add of many parts comes to the same as one of one part`() throws {
+        let items = [
+            ItemSpec.flow(
+                "f",
+                [
+                    job("a"), job("b", after: [.node("a")]),
+                    job("c", queue: "r", after: [.node("a"), .node("b", .ignore)]),
+                    job("d") { $0.delay = 500 }, job("e", after: [.node("d"), .node("c")]),
+                ]
+            ),
+            .single(job("alone")), .single(job("late") { $0.lifo = true }),
+            .flow("g", [job("x"), job("y", after: [.node("x"), .node("a")])]),
+        ]
+        for nodes in 1...4 {
+            let added = try publish(items, nodes: nodes)
+            #expect(added.items.map(\.nodes) == [5, 1, 1, 2])
+            let other = try EngineHarness()
+            let whole = try other.add(items[0], items[1], items[2], items[3])
+            for (name, id) in added.ids {
+                #expect(try engine.state(id) == other.state(whole[name]), "\(name) in parts of \(nodes)")
+                #expect(try engine.edges(id).map(\.policy) == other.edges(whole[name]).map(\.policy))
+            }
+            #expect(try engine.flow(added.items[0].flow).counts == other.flow(whole.items[0].flow).counts)
+            #expect(try engine.view(added["a"]).dependents == 3)
+            let names = try engine.ready().map { try engine.view($0.job).name }
+            #expect(names == ["late", "a", "alone", "x"])
+            engine.advance(500)
+            try engine.promote()
+            for name in ["late", "a", "alone", "x", "b", "d", "y"] { try engine.complete(added[name]) }
+            try engine.complete(added["c"])
+            try engine.complete(added["e"])
+            #expect(try engine.flow(added.items[0].flow).status == .completed)
+            #expect(try engine.flow(added.items[3].flow).status == .completed)
+        }
+    }
+
+    @Test func `nobody sees a job of an add before its last part has come`() throws {
+        let items = [ItemSpec.flow("f", [job("a", id: "a"), job("b", after: [.node("a")]), job("c")])]
+        let (totals, last) = try stageMost(items, nodes: 1)
+        let hidden = JobID(1)
+        #expect(try refusal { _ = try engine.view(hidden) } == .jobNotFound)
+        #expect(try refusal { _ = try engine.view(.custom(queue: "q", id: "a")) } == .jobNotFound)
+        #expect(try refusal { _ = try engine.flow(FlowID(1)) } == .flowNotFound)
+        #expect(try engine.ready().isEmpty)
+        #expect(try engine.queue() == StateCounts())
+        #expect(try refusal { try engine.add(job("x", after: [.job(hidden)])) } == .unknownDependency)
+        #expect(try refusal { try engine.add(job("x", id: "a")) } == .customIDBusy)
+        try engine.restart()
+        #expect(try refusal { _ = try engine.view(hidden) } == .jobNotFound)
+        #expect(try refusal { try engine.add(job("x", id: "a")) } == .customIDBusy)
+        #expect(try stage(.last, totals, last) == .ok)
+        #expect(try engine.view(.custom(queue: "q", id: "a")).id == hidden)
+        #expect(try engine.queue().total == 3)
+    }
+
+    @Test func `an edge to a job outside is settled by what has become of it when the add is published`() throws {
+        let (done, broken, open) = (
+            try engine.add(job("done")), try engine.add(job("broken")), try engine.add(job("open"))
+        )
+        let items = [
+            ItemSpec.flow(
+                "f",
+                [
+                    job("a", after: [.job(done)]), job("b", after: [.job(broken)]), job("c", after: [.job(open)]),
+                    job("d", after: [.job(broken, .ignore), .job(done)]),
+                ]
+            )
+        ]
+        let (totals, last) = try stageMost(items, nodes: 1)
+        #expect(try engine.view(done).dependents == 0, "nobody sees a dependent that is not published")
+        try engine.complete(done)
+        try engine.fail(broken)
+        #expect(try stage(.last, totals, last) == .ok)
+        let added = try engine.added(engine.session.next - 1, items)
+        #expect(try engine.states(added, "a", "b", "c", "d") == [.waiting, .failed, .waitingChildren, .waiting])
+        #expect(try engine.view(done).dependents == 2)
+        try engine.complete(open)
+        #expect(try engine.state(added["c"]) == .waiting)
+    }
+
+    @Test func `a node whose custom id is taken stands for the stored job in every part`() throws {
+        let stored = try engine.add(job("stored", id: "s"))
+        let items = [
+            ItemSpec.flow(
+                "f",
+                [
+                    job("a"), job("s", id: "s"), job("b", after: [.node("s"), .node("a")]),
+                    job("c", after: [.node("b")]),
+                ]
+            )
+        ]
+        let added = try publish(items, nodes: 1)
+        #expect(added["s"] == stored)
+        #expect(added.items[0].existing.map(\.node) == [1])
+        #expect(try engine.edges(added["b"]).map(\.dependency) == [stored, added["a"]])
+        try engine.complete(stored)
+        try engine.complete(added["a"])
+        #expect(try engine.states(added, "b", "c") == [.waiting, .waitingChildren])
+        let other = try engine.add(job("other", id: "t"))
+        let again = try publish([.flow("g", [job("s", id: "s"), job("t", id: "t")])], nodes: 1)
+        #expect(again.flow == .none && again["s"] == stored && again["t"] == other)
+    }
+
+    @Test(arguments: [1, 2, 3]) func `a part that is refused drops the add, and its custom ids are free again`(
+        parts: Int
+    ) throws {
+        let items = [ItemSpec.flow("f", [job("a", id: "a"), job("b", id: "b"), job("c", id: "c"), job("d")])]
+        var (totals, tails) = self.parts(items, nodes: 1)
+        totals.bytes += UInt64(DependencyFields.byteCount)
+        for index in 0..<parts { try stage(index == 0 ? .first : .next, totals, tails[index]) }
+        var broken = tails[3]
+        broken.items[0].nodes[0].dependencies = [DependencyFields(.job(JobID(999_999)))]
+        #expect(try stage(.next, totals, broken) == .unknownDependency)
+        #expect(try stage(.next, totals, tails[parts]) == .stageMismatch)
+        let ids = try ["a", "b", "c"].map { try engine.add(job($0, id: $0)) }
+        #expect(Set(ids).count == 3)
+        let dump = try engine.dump()
+        #expect(dump.jobs.count == 3 && dump.payloads.count == 3 && dump.flows.isEmpty && dump.customIDs.count == 3)
+    }
+
+    @Test func `parts out of turn and beyond their totals are refused`() throws {
+        let (totals, tails) = parts([chain(3)], nodes: 1)
+        #expect(try stage(.next, totals, tails[1]) == .stageMismatch)
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        #expect(try stage(.first, totals, tails[0]) == .stageMismatch, "it has begun")
+        #expect(try stage(.first, totals, tails[0]) == .ok, "the refusal dropped it")
+        #expect(try stage(.last, totals, tails[1]) == .stageMismatch, "a job is missing")
+        var other = totals
+        other.jobs += 1
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        #expect(try stage(.next, other, tails[1]) == .stageMismatch)
+        #expect(try stage(.abandon, totals, nil) == .stageMismatch)
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        #expect(try stage(.abandon, totals, nil) == .ok)
+        #expect(try engine.dump().jobs.isEmpty)
+        #expect(engine.open.engine.stagedRanges.isEmpty)
+    }
+
+    @Test func `an add goes with the session that has not finished it`() throws {
+        let (totals, tails) = parts([chain(5)], nodes: 2)
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        engine.stage(.endSession, engine.session)
+        try engine.commit()
+        #expect(try engine.dump().jobs.isEmpty)
+        #expect(engine.open.engine.stagedRanges.isEmpty)
+    }
+
+    @Test func `a large add becomes ready slice by slice, also over a restart`() throws {
+        engine.checks = false
+        let count = 45_000
+        let items = (0..<9).map { flow in
+            ItemSpec.flow("f\(flow)", (0..<count / 9).map { job("n\(flow)-\($0)") })
+        }
+        let added = try publish(items, nodes: 9_999)
+        #expect(added.items.map(\.nodes) == Array(repeating: UInt32(count / 9), count: 9))
+        #expect(try engine.queue()[.waiting] == UInt32(count), "all are there at once")
+        let ready = try engine.ready().count
+        #expect(ready >= 20_000 && ready < count)
+        try engine.restart()
+        var slices = 0
+        while engine.open.engine.isSettling {
+            engine.stage(.carryOn, engine.session)
+            try engine.commit()
+            slices += 1
+        }
+        #expect(slices > 10)
+        let ids = try engine.ready().map(\.job)
+        #expect(ids == ids.sorted() && ids.count == count)
+        try engine.check()
+    }
+}

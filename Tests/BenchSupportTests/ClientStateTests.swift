@@ -46,7 +46,7 @@ struct ClientStateTests {
     /// The frames that the state writes at that time.
     private func completions(_ state: inout ClientState, at now: UInt64) throws -> [Complete] {
         var writer = WireWriter()
-        state.writeCompletions(into: &writer, at: now)
+        state.writeAnswers(into: &writer, at: now)
         var splitter = FrameSplitter()
         var frames: [Complete] = []
         try splitter.push(writer.span) { _, body throws(WireError) in

@@ -1,0 +1,253 @@
+extension BenchReport {
+    /// What jobs of one shape of flow cost, at one size: a row of a table of growth.
+    package struct Growth: Codable, Equatable, Sendable {
+        package var shape: String
+        /// Jobs of each flow, but for the one that all others have an edge to or from.
+        package var size: Int
+        package var flows: Int
+        package var jobs: Int
+        package var edges: Int
+        package var unit: Unit
+        package var add: Part
+        package var through: Part
+        /// Of server CPU, over both parts.
+        package var serverCPUPerUnit: Double?
+        /// What a unit costs, over what it costs at the smallest size of the same run.
+        package var ratios: Ratios
+        package var memory: Memory?
+
+        /// What a cost is divided by.
+        package enum Unit: String, Codable, Sendable {
+            case job
+            case edge
+        }
+
+        package struct Part: Codable, Equatable, Sendable {
+            package var jobsPerSecond: Statistics
+            package var edgesPerSecond: Statistics
+            package var serverCPUPerJob: Double?
+            package var jobsPerCommit: Double?
+
+            private enum CodingKeys: String, CodingKey {
+                case jobsPerSecond = "rate_per_s"
+                case edgesPerSecond = "edges_per_s"
+                case serverCPUPerJob = "server_cpu_us_per_job"
+                case jobsPerCommit = "jobs_per_commit"
+            }
+        }
+
+        package struct Ratios: Codable, Equatable, Sendable {
+            package var addCPU: Double?
+            package var throughCPU: Double?
+            package var cpu: Double?
+            package var wall: Double
+
+            private enum CodingKeys: String, CodingKey {
+                case addCPU = "add_server_cpu"
+                case throughCPU = "through_server_cpu"
+                case cpu = "server_cpu"
+                case wall
+            }
+        }
+
+        /// The server's physical memory in bytes, in the last run: all of it, and without LMDB's map.
+        package struct Memory: Codable, Equatable, Sendable {
+            package var residentBefore: Int
+            package var residentAfter: Int
+            package var anonymousBefore: Int
+            package var anonymousAdded: Int
+            package var anonymousAfter: Int
+
+            package init(
+                residentBefore: Int,
+                residentAfter: Int,
+                anonymousBefore: Int,
+                anonymousAdded: Int,
+                anonymousAfter: Int
+            ) {
+                self.residentBefore = residentBefore
+                self.residentAfter = residentAfter
+                self.anonymousBefore = anonymousBefore
+                self.anonymousAdded = anonymousAdded
+                self.anonymousAfter = anonymousAfter
+            }
+
+            private enum CodingKeys: String, CodingKey {
+                case residentBefore = "rss_before_bytes"
+                case residentAfter = "rss_after_bytes"
+                case anonymousBefore = "anon_before_bytes"
+                case anonymousAdded = "anon_added_bytes"
+                case anonymousAfter = "anon_after_bytes"
+            }
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case shape
+            case size
+            case flows
+            case jobs
+            case edges
+            case unit
+            case add
+            case through
+            case serverCPUPerUnit = "server_cpu_us_per_unit"
+            case ratios
+            case memory
+        }
+    }
+}
+
+/// What one run of one size found: what ``BenchReport/Growth`` is made of.
+package struct GrowthSample: Sendable {
+    package struct Part: Sendable {
+        package var seconds: Double
+        /// In microseconds; nil where the server's process can't be seen.
+        package var serverCPU: Double?
+        package var commits: UInt64
+
+        package init(seconds: Double, serverCPU: Double?, commits: UInt64) {
+            self.seconds = seconds
+            self.serverCPU = serverCPU
+            self.commits = commits
+        }
+    }
+
+    package var size: Int
+    package var flows: Int
+    package var jobs: Int
+    package var edges: Int
+    package var add: Part
+    package var through: Part
+    package var memory: BenchReport.Growth.Memory?
+
+    package init(
+        size: Int,
+        flows: Int,
+        jobs: Int,
+        edges: Int,
+        add: Part,
+        through: Part,
+        memory: BenchReport.Growth.Memory? = nil
+    ) {
+        self.size = size
+        self.flows = flows
+        self.jobs = jobs
+        self.edges = edges
+        self.add = add
+        self.through = through
+        self.memory = memory
+    }
+
+    fileprivate func units(_ unit: BenchReport.Growth.Unit) -> Double {
+        switch unit {
+        case .job: Double(jobs)
+        case .edge: Double(edges)
+        }
+    }
+
+    fileprivate var serverCPU: Double? { add.serverCPU.flatMap { add in through.serverCPU.map { add + $0 } } }
+    fileprivate var seconds: Double { add.seconds + through.seconds }
+}
+
+extension BenchReport.Growth {
+    /// The rows of one shape.
+    ///
+    /// - Parameter runs: each with a sample for every size, the smallest first. At least one run.
+    package static func rows(_ shape: String, per unit: Unit, runs: [[GrowthSample]]) -> [BenchReport.Growth] {
+        guard let sizes = runs.first?.count else { preconditionFailure("growth needs a run") }
+        return (0..<sizes).map { size in
+            row(shape, per: unit, runs.map { $0[size] }, smallest: runs.map { $0[0] })
+        }
+    }
+
+    private static func row(
+        _ shape: String,
+        per unit: Unit,
+        _ samples: [GrowthSample],
+        smallest: [GrowthSample]
+    ) -> BenchReport.Growth {
+        let last = samples[samples.count - 1]
+        /// The median of each run over its own smallest size: what slows the machine for a while slows both.
+        func ratio(_ cost: (GrowthSample) -> Double?) -> Double? {
+            median(
+                zip(samples, smallest).map { sample, smallest in
+                    guard let ours = cost(sample), let base = cost(smallest), base > 0 else { return nil }
+                    return (ours / sample.units(unit)) / (base / smallest.units(unit))
+                }
+            )
+        }
+        return BenchReport.Growth(
+            shape: shape,
+            size: last.size,
+            flows: last.flows,
+            jobs: last.jobs,
+            edges: last.edges,
+            unit: unit,
+            add: part(samples, \.add),
+            through: part(samples, \.through),
+            serverCPUPerUnit: median(samples.map { sample in sample.serverCPU.map { $0 / sample.units(unit) } }),
+            ratios: Ratios(
+                addCPU: ratio(\.add.serverCPU),
+                throughCPU: ratio(\.through.serverCPU),
+                cpu: ratio(\.serverCPU),
+                wall: ratio(\.seconds) ?? 1
+            ),
+            memory: last.memory
+        )
+    }
+
+    private static func part(_ samples: [GrowthSample], _ part: KeyPath<GrowthSample, GrowthSample.Part>) -> Part {
+        Part(
+            jobsPerSecond: Statistics(runs: samples.map { Double($0.jobs) / $0[keyPath: part].seconds }),
+            edgesPerSecond: Statistics(runs: samples.map { Double($0.edges) / $0[keyPath: part].seconds }),
+            serverCPUPerJob: median(
+                samples.map { sample in sample[keyPath: part].serverCPU.map { $0 / Double(sample.jobs) } }
+            ),
+            jobsPerCommit: median(
+                samples.map { sample in
+                    let commits = sample[keyPath: part].commits
+                    return commits == 0 ? nil : Double(sample.jobs) / Double(commits)
+                }
+            )
+        )
+    }
+
+    /// Nil where a run lacks the figure.
+    private static func median(_ runs: [Double?]) -> Double? {
+        let there = runs.compactMap { $0 }
+        return there.count == runs.count && !there.isEmpty ? Statistics(runs: there).median : nil
+    }
+}
+
+extension [BenchReport.Growth] {
+    /// One row for each shape and size.
+    package var table: Table {
+        var table = Table(columns: [
+            .init("shape", .left), .init("size"), .init("flows"), .init("add jobs/s"), .init("through jobs/s"),
+            .init("edges/s"), .init("CPU us/job: add"), .init("through"), .init("jobs/commit"), .init("unit"),
+            .init("CPU us/unit"), .init("ratio"), .init("add"), .init("through"), .init("wall"), .init("RSS MiB"),
+            .init("after"), .init("anon MiB"), .init("added"), .init("after"),
+        ])
+        for row in self { table.append(row.cells) }
+        return table
+    }
+}
+
+extension BenchReport.Growth {
+    fileprivate var cells: [String] {
+        func decimal(_ value: Double?, _ places: Int) -> String {
+            value.map { Figure.decimal($0, places: places) } ?? "-"
+        }
+        func mebibytes(_ bytes: Int?) -> String { decimal(bytes.map { Double($0) / 1_048_576 }, 1) }
+        return [
+            shape, Figure.count(Double(size)), Figure.count(Double(flows)),
+            Figure.count(add.jobsPerSecond.median), Figure.count(through.jobsPerSecond.median),
+            Figure.count(through.edgesPerSecond.median),
+            decimal(add.serverCPUPerJob, 2), decimal(through.serverCPUPerJob, 2), decimal(through.jobsPerCommit, 0),
+            unit.rawValue, decimal(serverCPUPerUnit, 2),
+            decimal(ratios.cpu, 2), decimal(ratios.addCPU, 2), decimal(ratios.throughCPU, 2), decimal(ratios.wall, 2),
+            mebibytes(memory?.residentBefore), mebibytes(memory?.residentAfter),
+            mebibytes(memory?.anonymousBefore), mebibytes(memory?.anonymousAdded), mebibytes(memory?.anonymousAfter),
+        ]
+    }
+}

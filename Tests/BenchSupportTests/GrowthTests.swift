@@ -47,7 +47,22 @@ struct GrowthTests {
     @Test func `without the server's process there is no CPU time, and the table says so`() {
         let rows = BenchReport.Growth.rows("chain", per: .job, runs: [[sample(10, cpu: nil, seconds: 1)]])
         #expect(rows[0].serverCPUPerUnit == nil && rows[0].ratios.cpu == nil && rows[0].ratios.wall == 1)
-        #expect(rows.table.description.split(separator: "\n").last?.contains(" - ") == true)
+        #expect(rows.tables.count == 1 && rows.tables[0].description.contains(" - "))
+    }
+
+    @Test func `the server's own memory counts by job`() {
+        var sample = sample(10, cpu: 1, seconds: 1)
+        sample.memory = .init(
+            jobs: 1000,
+            residentBefore: 20 << 20,
+            residentAfter: 90 << 20,
+            anonymousBefore: 2 << 20,
+            anonymousAdded: 3 << 20,
+            anonymousAfter: 2 << 20 + 5000
+        )
+        let rows = BenchReport.Growth.rows("chain", per: .job, runs: [[sample]])
+        #expect(rows[0].memory?.anonymousPerJob == 5)
+        #expect(rows.tables.count == 2 && rows.tables[1].description.contains("90.0"))
     }
 }
 

@@ -57,8 +57,11 @@ extension BenchReport {
             package var anonymousBefore: Int
             package var anonymousAdded: Int
             package var anonymousAfter: Int
+            /// What grew of the server's own memory, over all jobs: near nothing where it does not grow with them.
+            package var anonymousPerJob: Double
 
             package init(
+                jobs: Int,
                 residentBefore: Int,
                 residentAfter: Int,
                 anonymousBefore: Int,
@@ -70,6 +73,7 @@ extension BenchReport {
                 self.anonymousBefore = anonymousBefore
                 self.anonymousAdded = anonymousAdded
                 self.anonymousAfter = anonymousAfter
+                anonymousPerJob = Double(anonymousAfter - anonymousBefore) / Double(jobs)
             }
 
             private enum CodingKeys: String, CodingKey {
@@ -78,6 +82,7 @@ extension BenchReport {
                 case anonymousBefore = "anon_before_bytes"
                 case anonymousAdded = "anon_added_bytes"
                 case anonymousAfter = "anon_after_bytes"
+                case anonymousPerJob = "anon_bytes_per_job"
             }
         }
 
@@ -98,34 +103,48 @@ extension BenchReport {
 }
 
 extension [BenchReport.Growth] {
-    /// One row for each shape and size.
-    package var table: Table {
-        var table = Table(columns: [
+    /// One row for each shape and size: of what a job costs, and of the server's memory where that is known.
+    package var tables: [Table] {
+        var costs = Table(columns: [
             .init("shape", .left), .init("size"), .init("flows"), .init("add jobs/s"), .init("through jobs/s"),
-            .init("edges/s"), .init("CPU us/job: add"), .init("through"), .init("jobs/commit"), .init("unit"),
-            .init("CPU us/unit"), .init("ratio"), .init("add"), .init("through"), .init("wall"), .init("RSS MiB"),
-            .init("after"), .init("anon MiB"), .init("added"), .init("after"),
+            .init("edges/s"), .init("jobs/commit"), .init("CPU us/job: add"), .init("through"), .init("per", .left),
+            .init("CPU us"), .init("ratio"), .init("add"), .init("through"), .init("wall"),
         ])
-        for row in self { table.append(row.cells) }
-        return table
+        var memory = Table(columns: [
+            .init("shape", .left), .init("size"), .init("RSS before, MiB"), .init("after"),
+            .init("without the map: before"), .init("added"), .init("after"), .init("bytes/job"),
+        ])
+        for row in self {
+            costs.append(row.costCells)
+            if let cells = row.memoryCells { memory.append(cells) }
+        }
+        return contains { $0.memory != nil } ? [costs, memory] : [costs]
     }
 }
 
 extension BenchReport.Growth {
-    fileprivate var cells: [String] {
-        func decimal(_ value: Double?, _ places: Int) -> String {
-            value.map { Figure.decimal($0, places: places) } ?? "-"
-        }
-        func mebibytes(_ bytes: Int?) -> String { decimal(bytes.map { Double($0) / 1_048_576 }, 1) }
-        return [
+    private static func decimal(_ value: Double?, _ places: Int) -> String {
+        value.map { Figure.decimal($0, places: places) } ?? "-"
+    }
+
+    fileprivate var costCells: [String] {
+        [
             shape, Figure.count(Double(size)), Figure.count(Double(flows)),
             Figure.count(add.jobsPerSecond.median), Figure.count(through.jobsPerSecond.median),
-            Figure.count(through.edgesPerSecond.median),
-            decimal(add.serverCPUPerJob, 2), decimal(through.serverCPUPerJob, 2), decimal(through.jobsPerCommit, 0),
-            unit.rawValue, decimal(serverCPUPerUnit, 2),
-            decimal(ratios.cpu, 2), decimal(ratios.addCPU, 2), decimal(ratios.throughCPU, 2), decimal(ratios.wall, 2),
-            mebibytes(memory?.residentBefore), mebibytes(memory?.residentAfter),
-            mebibytes(memory?.anonymousBefore), mebibytes(memory?.anonymousAdded), mebibytes(memory?.anonymousAfter),
+            Figure.count(through.edgesPerSecond.median), Self.decimal(through.jobsPerCommit, 0),
+            Self.decimal(add.serverCPUPerJob, 2), Self.decimal(through.serverCPUPerJob, 2), unit.rawValue,
+            Self.decimal(serverCPUPerUnit, 2), Self.decimal(ratios.cpu, 2), Self.decimal(ratios.addCPU, 2),
+            Self.decimal(ratios.throughCPU, 2), Self.decimal(ratios.wall, 2),
         ]
+    }
+
+    fileprivate var memoryCells: [String]? {
+        guard let memory else { return nil }
+        let bytes = [
+            memory.residentBefore, memory.residentAfter, memory.anonymousBefore, memory.anonymousAdded,
+            memory.anonymousAfter,
+        ]
+        return [shape, Figure.count(Double(size))] + bytes.map { Self.decimal(Double($0) / 1_048_576, 1) }
+            + [Figure.count(memory.anonymousPerJob)]
     }
 }

@@ -1,6 +1,6 @@
 extension BenchReport {
     /// The report's own figures, and the tables of those that come by size.
-    package var tables: [Table] { [table] + [growth?.table, cascade?.table].compactMap { $0 } }
+    package var tables: [Table] { [table] + (growth?.tables ?? []) + (cascade.map { [$0.table] } ?? []) }
 
     /// The figures that there are, one in each row.
     package var table: Table {

@@ -23,6 +23,7 @@ struct CascadeBench: Benchmark {
         var figures: [RunFigures] = []
         for size in GrowthSeries.sizes(workload, quick: options.quick) {
             var samples: [CascadeSample] = []
+            figures = []
             for run in 0..<workload.runs {
                 progress.step("\(Figure.count(Double(size))) dependents", run: run)
                 let (sample, meter) = try measure(size, workload, progress)
@@ -41,6 +42,7 @@ struct CascadeBench: Benchmark {
             jobs: workload.jobs
         )
         report.cascade = rows
+        // Of the largest size: the others end too soon for it to be told.
         let shares = figures.compactMap(\.othersCPUShare)
         report.othersCPUShare = shares.isEmpty ? nil : Statistics(runs: shares).median
         report.versions = .current

@@ -109,6 +109,7 @@ struct GraphRun {
             let anonymousAfter = through.serverAnonymousBytes, let residentAfter = through.serverResidentBytes
         {
             memory = .init(
+                jobs: through.jobs,
                 residentBefore: before.residentBytes,
                 residentAfter: residentAfter,
                 anonymousBefore: before.anonymousBytes,

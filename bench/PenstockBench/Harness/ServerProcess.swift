@@ -11,6 +11,7 @@ internal import Foundation
 final class ServerProcess {
     /// How long it may take to listen, and to stop.
     private static let patience: Duration = .seconds(10)
+    private static let endingSignals = [SIGINT, SIGTERM]
 
     private let directory: URL
     private let process = Process()
@@ -75,9 +76,11 @@ final class ServerProcess {
 
     /// Asks it to stop, kills it if it does not, and removes its directory. Idempotent.
     func stop() {
-        for signal in signals { signal.cancel() }
-        signals = []
         end()
+        // Only now: a signal that comes while the server stops has to end the benchmark, too.
+        for source in signals { source.cancel() }
+        signals = []
+        for number in Self.endingSignals { signal(number, SIG_DFL) }
     }
 
     private func end() {
@@ -100,7 +103,7 @@ final class ServerProcess {
 
     private func stopOnSignals() {
         let (server, directory) = (process.processIdentifier, directory)
-        for number in [SIGINT, SIGTERM] {
+        for number in Self.endingSignals {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {

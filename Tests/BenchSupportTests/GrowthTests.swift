@@ -91,13 +91,14 @@ struct CascadeTests {
         #expect([row].table.description.contains("2.0"))
     }
 
-    @Test func `only what was open in the window counts, from when it was due`() {
-        var samples = PacedSamples()
-        for (due, answered) in [(0, 10), (20, 110), (100, 130), (190, 240), (200, 210)] as [(UInt64, UInt64)] {
-            samples.append(.init(dueAt: due, answeredAt: answered))
+    @Test func `only what was open in the window counts, and what a long one held up`() {
+        var samples = PacedSamples(interval: 40)
+        for (sent, answered) in [(0, 10), (20, 110), (120, 130), (190, 240), (200, 210)] as [(UInt64, UInt64)] {
+            samples.append(.init(sentAt: sent, answeredAt: answered))
         }
+        // 90 and, 40 later, 50; 10; 50.
         let histogram = samples.histogram(from: 100, to: 200)
-        #expect(histogram.count == 3 && histogram.max == 90 && histogram.p50 == 50)
+        #expect(histogram.count == 4 && histogram.max == 90 && histogram.p50 == 50)
         #expect(samples.histogram(from: 300, to: 400).isEmpty)
     }
 }

@@ -6,14 +6,15 @@ internal import UV
 
 /// A client of its own, on a thread of its own, that adds one durable job every two milliseconds: what others notice.
 final class AddProbe: Sendable {
-    private static let intervalNanoseconds: UInt64 = 2_000_000
+    /// In nanoseconds.
+    private static let interval: UInt64 = 2_000_000
 
     private let address: ServerAddress
     private let payloadBytes: Int
     private let isStopping = Atomic(false)
     private let isReady = DispatchSemaphore(value: 0)
     private let hasEnded = DispatchSemaphore(value: 0)
-    private let result = Mutex<Result<PacedSamples, any Error>>(.success(PacedSamples()))
+    private let result = Mutex<Result<PacedSamples, any Error>>(.success(PacedSamples(interval: interval)))
 
     /// Begins, and returns once the first add is acknowledged.
     init(of address: ServerAddress, payloadBytes: Int) {
@@ -44,18 +45,13 @@ final class AddProbe: Sendable {
         // The first add of a queue makes the queue.
         try source.add(1, with: client)
         isReady.signal()
-        var samples = PacedSamples()
-        var dueAt = Loop.monotonicNanoseconds()
+        var samples = PacedSamples(interval: Self.interval)
         while !isStopping.load(ordering: .relaxed) {
-            let now = Loop.monotonicNanoseconds()
-            if now < dueAt {
-                Thread.sleep(forTimeInterval: Double(dueAt - now) / 1e9)
-                // That a sleep ends late is no fault of the server's.
-                dueAt = max(dueAt, Loop.monotonicNanoseconds())
-            }
+            let sentAt = Loop.monotonicNanoseconds()
             try client.add(AddLoad(source.jobs(1), queues: [source.queue], frames: 1, outstandingMax: 1))
-            samples.append(.init(dueAt: dueAt, answeredAt: client.state.lastOutcomeAt))
-            dueAt += Self.intervalNanoseconds
+            samples.append(.init(sentAt: sentAt, answeredAt: client.state.lastOutcomeAt))
+            let (now, next) = (Loop.monotonicNanoseconds(), sentAt + Self.interval)
+            if now < next { Thread.sleep(forTimeInterval: Double(next - now) / 1e9) }
         }
         return samples
     }

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Foundation
 
 /// A server of the benchmark's own, on a directory that goes with it.
@@ -11,11 +10,9 @@ internal import Foundation
 final class ServerProcess {
     /// How long it may take to listen, and to stop.
     private static let patience: Duration = .seconds(10)
-    private static let endingSignals = [SIGINT, SIGTERM]
 
     private let directory: URL
     private let process = Process()
-    private var signals: [any DispatchSourceSignal] = []
     private(set) var address = ServerAddress.tcp(host: "127.0.0.1", port: 0)
 
     /// Starts the `penstockd` that stands beside this executable, and waits until it listens.
@@ -26,7 +23,8 @@ final class ServerProcess {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         do {
             try start(pinning)
-            stopOnSignals()
+            let (server, directory) = (process.processIdentifier, directory)
+            EndingSignals.shared.end { Self.end(server, directory) }
             address = .tcp(host: "127.0.0.1", port: try awaitPort())
         } catch {
             stop()
@@ -77,10 +75,7 @@ final class ServerProcess {
     /// Asks it to stop, kills it if it does not, and removes its directory. Idempotent.
     func stop() {
         end()
-        // Only now: a signal that comes while the server stops has to end the benchmark, too.
-        for source in signals { source.cancel() }
-        signals = []
-        for number in Self.endingSignals { signal(number, SIG_DFL) }
+        EndingSignals.shared.end(nil)
     }
 
     private func end() {
@@ -100,18 +95,4 @@ final class ServerProcess {
     }
 
     private func removeDirectory() { try? FileManager.default.removeItem(at: directory) }
-
-    private func stopOnSignals() {
-        let (server, directory) = (process.processIdentifier, directory)
-        for number in Self.endingSignals {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                Self.end(server, directory)
-                exit(128 + number)
-            }
-            source.resume()
-            signals.append(source)
-        }
-    }
 }

@@ -20,7 +20,7 @@ struct GrowthBench: Benchmark {
     }
 
     func measure() throws -> BenchReport {
-        var workload = options.workload(jobs: 100_000, jobsQuick: 1000, outstanding: 1024)
+        var workload = options.workload(jobs: 100_000, jobsQuick: 300, outstanding: 1024)
         // The large chain alone takes a commit for each of its jobs: the usual five runs would take half an hour.
         workload.runs = options.runs ?? (options.quick ? 1 : 3)
         var series = GrowthSeries("growth", workload)

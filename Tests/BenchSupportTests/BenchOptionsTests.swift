@@ -29,7 +29,8 @@ struct BenchOptionsTests {
     }
 
     @Test func `every subcommand is found by its name`() throws {
-        for name in ["dequeue", "latency", "add", "bulk", "flow", "sdk", "floors", "all"] {
+        for name in ["dequeue", "latency", "add", "bulk", "flow", "sdk", "fanin", "growth", "cascade", "floors", "all"]
+        {
             #expect(throws: Never.self) { try PenstockBench.parseAsRoot([name, "--quick", "--json"]) }
         }
     }
@@ -38,6 +39,24 @@ struct BenchOptionsTests {
         let options = try BenchOptions.parse([])
         #expect(!DequeueBench(options: options).freshOnly)
         #expect(BulkBench(options: options).perFrame == 1000)
+    }
+
+    @Test func `sizes grow by tens, each once`() throws {
+        let full = try BenchOptions.parse([])
+        #expect(
+            GrowthSeries.sizes(full.workload(jobs: 1000, jobsQuick: 100, outstanding: 1), quick: false) == [
+                10, 100, 1000,
+            ]
+        )
+        #expect(GrowthSeries.sizes(full.workload(jobs: 10, jobsQuick: 1, outstanding: 1), quick: false) == [2, 10])
+        #expect(
+            GrowthSeries.sizes(full.workload(jobs: 1000, jobsQuick: 100, outstanding: 1), quick: true) == [100, 1000]
+        )
+    }
+
+    @Test func `the shapes that growth measures can be chosen`() throws {
+        #expect(try GrowthBench.parse(["--shape", "dag", "--shape", "fan-in"]).shape == [.dag, .fanIn])
+        #expect(throws: (any Error).self) { try GrowthBench.parse(["--shape", "star"]) }
     }
 
     @Test func `frames of more jobs than fit are refused`() {

@@ -46,7 +46,7 @@ struct ClientStateTests {
     /// The frames that the state writes at that time.
     private func completions(_ state: inout ClientState, at now: UInt64) throws -> [Complete] {
         var writer = WireWriter()
-        state.writeCompletions(into: &writer, at: now)
+        state.writeAnswers(into: &writer, at: now)
         var splitter = FrameSplitter()
         var frames: [Complete] = []
         try splitter.push(writer.span) { _, body throws(WireError) in
@@ -67,6 +67,42 @@ struct ClientStateTests {
         )
         #expect(try completions(&state, at: 1000) == [expected])
         #expect(state.delivered == 2 && state.held == 0 && state.session.commandsInFlight == 2)
+    }
+
+    @Test func `jobs fail for good where that is the verdict`() throws {
+        var state = state()
+        state.verdict = .failed
+        try receive(Deliver(deliveries: [delivery(7)]), into: &state)
+        var writer = WireWriter()
+        state.writeAnswers(into: &writer, at: 1000)
+        var expected = WireWriter()
+        let failure = Failure(slot: 7, token: LeaseToken(107), unrecoverable: true, message: "")
+        Fail(sequence: 1, failures: [failure]).encodeFrame(into: &expected)
+        #expect(writer.bytes == expected.bytes)
+    }
+
+    @Test func `the journal tells which jobs came, and how many had been answered by then`() throws {
+        var state = state()
+        state.journal = DeliveryJournal()
+        try receive(Deliver(deliveries: [delivery(0), delivery(7)]), into: &state)
+        _ = try completions(&state, at: 1000)
+        try receive(Deliver(deliveries: [delivery(3)]), into: &state)
+        #expect(state.journal?.entries.map(\.job) == [JobID(1), JobID(8), JobID(4)])
+        #expect(state.journal?.entries.map(\.answeredBefore) == [0, 0, 2])
+    }
+
+    @Test func `the ids of an add are kept where they are wanted`() throws {
+        var state = state()
+        let ids = AddOutcome(items: [.init(flow: FlowID(3), first: JobID(4), nodes: 2)])
+        var body = WireWriter()
+        ids.encode(into: &body)
+        for isWanted in [false, true] {
+            state.wantsAddOutcome = isWanted
+            let sequence = state.session.take(1, addBytes: 10, at: 1)
+            try receive(Applied(commit: 1, outcomes: [outcome(sequence, 1, body: body.bytes)]), into: &state)
+            #expect(state.takeAddOutcome() == (isWanted ? ids : nil))
+        }
+        #expect(state.takeAddOutcome() == nil)
     }
 
     @Test func `a held job is completed when its time has come`() throws {

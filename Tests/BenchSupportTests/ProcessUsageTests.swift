@@ -4,11 +4,16 @@ import Testing
 @testable import BenchSupport
 
 struct ProcessUsageTests {
-    @Test func `a command with spaces and parentheses does not shift the fields`() throws {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4 5 0 0 0 150 50 0 0 20 0 3 0 99 1000 12 184 1 1 0"
-        let usage = try #require(ProcessUsage(stat: stat))
-        #expect(usage.cpuTime == .milliseconds(200 * 1000 / sysconf(Int32(_SC_CLK_TCK))))
-        #expect(usage.residentBytes == 12 * sysconf(Int32(_SC_PAGESIZE)))
+    @Test func `memory is told in kibibytes, that of files apart`() throws {
+        let status = "Name:\tpenstockd VmRSS: 1 kB\nVmRSS:\t    5000 kB\nRssAnon:\t    2000 kB\nRssFile:\t 3000 kB\n"
+        let usage = try #require(ProcessUsage(cpuTime: .milliseconds(3), status: status))
+        #expect(usage.cpuTime == .milliseconds(3))
+        #expect(usage.residentBytes == 5000 * 1024 && usage.anonymousBytes == 2000 * 1024)
+    }
+
+    @Test(arguments: ["", "VmRSS: 12 kB\n", "VmRSS: 12 kB\nRssAnon: many kB\n", "VmRSS: 12\nRssAnon: 3 kB\n"])
+    func `anything else is refused`(status: String) {
+        #expect(ProcessUsage(cpuTime: .zero, status: status) == nil)
     }
 
     @Test func `this process uses memory and its CPU time grows`() throws {
@@ -16,7 +21,7 @@ struct ProcessUsageTests {
         let deadline = ContinuousClock.now + .milliseconds(100)
         while ContinuousClock.now < deadline {}
         let after = try ProcessUsage.current()
-        #expect(before.residentBytes > 1 << 20)
+        #expect(before.residentBytes > 1 << 20 && before.anonymousBytes < before.residentBytes)
         #expect(after.cpuTime > before.cpuTime)
     }
 

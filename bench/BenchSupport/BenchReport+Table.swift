@@ -1,4 +1,7 @@
 extension BenchReport {
+    /// The report's own figures, and the tables of those that come by size.
+    package var tables: [Table] { [table] + (growth?.tables ?? []) + (cascade.map { [$0.table] } ?? []) }
+
     /// The figures that there are, one in each row.
     package var table: Table {
         var table = Table(columns: [.init(benchmark, .left), .init("median"), .init("min"), .init("max")])

@@ -17,6 +17,10 @@ package struct BenchReport: Codable, Equatable, Sendable {
     package var addLatency: Latency?
     /// Of `flow`: the jobs completed through to the parents; the top-level figures are those of the adds.
     package var through: Regime?
+    /// Of `growth` and `fanin`: a row for each shape and size.
+    package var growth: [Growth]?
+    /// Of `cascade`: a row for each size.
+    package var cascade: [Cascade]?
     package var floors: Floors?
     package var regimes: Regimes?
     package var ratios: Ratios?
@@ -59,6 +63,8 @@ package struct BenchReport: Codable, Equatable, Sendable {
         case latency = "latency_us"
         case addLatency = "add_latency_us"
         case through
+        case growth
+        case cascade
         case floors
         case regimes
         case ratios

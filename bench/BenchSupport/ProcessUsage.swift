@@ -1,17 +1,18 @@
+internal import CFloors
 internal import Foundation
 
-/// The CPU time and the memory of a process, as `/proc/<pid>/stat` tells them at one moment.
+/// The CPU time and the memory of a process at one moment.
 ///
 ///     let before = try ProcessUsage(pid: server)
 ///     // ... the measured part ...
 ///     let used = try ProcessUsage(pid: server).cpuTime - before.cpuTime
-///
-/// The kernel counts in ticks of 10 ms: measure parts of a second or more.
 package struct ProcessUsage: Equatable, Sendable {
-    /// User and system time since the process began, all threads, ended ones included.
+    /// User and system time since the process began, all threads, ended ones included; to the nanosecond.
     package let cpuTime: Duration
     /// Physical memory in bytes; of a server on LMDB it includes the map's pages that it has touched.
     package let residentBytes: Int
+    /// Physical memory that belongs to no file: the process's own, without the pages of LMDB's map.
+    package let anonymousBytes: Int
 
     package enum Failure: Error, Equatable {
         case unreadable(pid: Int32)
@@ -19,10 +20,13 @@ package struct ProcessUsage: Equatable, Sendable {
     }
 
     package init(pid: Int32) throws(Failure) {
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else {
-            throw .unreadable(pid: pid)
+        let nanoseconds = floors_process_cpu(pid)
+        guard nanoseconds != .max,
+            let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+        else { throw .unreadable(pid: pid) }
+        guard let usage = Self(cpuTime: .nanoseconds(Int64(clamping: nanoseconds)), status: status) else {
+            throw .malformed(pid: pid)
         }
-        guard let usage = Self(stat: stat) else { throw .malformed(pid: pid) }
         self = usage
     }
 
@@ -31,19 +35,20 @@ package struct ProcessUsage: Equatable, Sendable {
         try ProcessUsage(pid: ProcessInfo.processInfo.processIdentifier)
     }
 
-    /// Reads the text of a stat file; nil where it is not one. The command stands in parentheses and may hold spaces
-    /// and parentheses itself, so fields are counted from the last one: proc(5) numbers utime 14, stime 15, rss 24.
-    init?(stat: String) {
-        guard let command = stat.lastIndex(of: ")") else { return nil }
-        let fields = stat[stat.index(after: command)...].split(whereSeparator: \.isWhitespace)
-        let firstField = 3
-        guard fields.count > 24 - firstField,
-            let userTicks = Int64(fields[14 - firstField]),
-            let systemTicks = Int64(fields[15 - firstField]),
-            let residentPages = Int(fields[24 - firstField])
-        else { return nil }
-        let ticksPerSecond = Int64(sysconf(Int32(_SC_CLK_TCK)))
-        cpuTime = .nanoseconds((userTicks + systemTicks) * (1_000_000_000 / ticksPerSecond))
-        residentBytes = residentPages * sysconf(Int32(_SC_PAGESIZE))
+    /// Reads the memory from the text of `/proc/<pid>/status`; nil where it is not one.
+    init?(cpuTime: Duration, status: String) {
+        func bytes(_ name: String) -> Int? {
+            // "VmRSS:      1234 kB"
+            guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }) else {
+                return nil
+            }
+            let fields = line.split(whereSeparator: \.isWhitespace)
+            guard fields.count == 3, fields[2] == "kB", let kibibytes = Int(fields[1]) else { return nil }
+            return kibibytes * 1024
+        }
+        guard let residentBytes = bytes("VmRSS"), let anonymousBytes = bytes("RssAnon") else { return nil }
+        self.cpuTime = cpuTime
+        self.residentBytes = residentBytes
+        self.anonymousBytes = anonymousBytes
     }
 }

@@ -8,7 +8,7 @@ struct PenstockBench: ParsableCommand {
         abstract: "Measures a Penstock server's hot paths beside what the machine allows at best.",
         subcommands: [
             DequeueBench.self, LatencyBench.self, AddBench.self, BulkBench.self, FlowBench.self, SDKBench.self,
-            FloorsBench.self, AllBench.self, EchoServe.self,
+            FanInBench.self, GrowthBench.self, CascadeBench.self, FloorsBench.self, AllBench.self, EchoServe.self,
         ]
     )
 }

@@ -85,6 +85,12 @@ int floors_echo_serve(int report_fd, int stop_fd);
  */
 int floors_echo_measure(const char *host, int port, size_t bytes, size_t rounds, uint64_t *nanoseconds_out);
 
+/*
+ * Nanoseconds of CPU time, user and system, that all threads of a process have used, ended ones included; UINT64_MAX
+ * where there is no such process. The kernel's files tell it only in ticks of 10 ms.
+ */
+uint64_t floors_process_cpu(int pid);
+
 /* Versions as 0xMMmmpp, of the libraries that are loaded. */
 uint32_t floors_lmdb_version(void);
 uint32_t floors_uv_version(void);

@@ -19,10 +19,11 @@ struct AllBench: ParsableCommand {
     func run() throws {
         let benchmarks: [any Benchmark.Type] = [
             DequeueBench.self, LatencyBench.self, AddBench.self, BulkBench.self, FlowBench.self, SDKBench.self,
+            FanInBench.self, GrowthBench.self, CascadeBench.self,
         ]
         let reports = try benchmarks.map { benchmark in
             let report = try benchmark.measure(options)
-            options.output.show(report.table)
+            options.output.showTables(of: report)
             return report
         }
         try options.output.show(Reports(reports: reports))

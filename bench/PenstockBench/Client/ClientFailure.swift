@@ -10,6 +10,8 @@ enum ClientFailure: Error, CustomStringConvertible {
     /// Neither deliveries nor outcomes came for a long time.
     case stuck(String)
     case revoked(leases: Int)
+    /// The server did what it must not do.
+    case wrong(String)
 
     var description: String {
         switch self {
@@ -19,6 +21,7 @@ enum ClientFailure: Error, CustomStringConvertible {
         case .refused(let commands, let error): "\(commands) commands were refused, the first with \(error)"
         case .stuck(let what): "nothing came for \(WireClient.patienceSeconds) s: \(what)"
         case .revoked(let leases): "the server took \(leases) leases back, though heartbeats were sent"
+        case .wrong(let what): "the server went wrong: \(what)"
         }
     }
 }

@@ -11,9 +11,24 @@ struct ClientState {
     private var leases = Ring(empty: HeldLease.none)
     private let frameBytesMax: Int
 
+    /// What a job is answered with.
+    enum Verdict {
+        case completed
+        case failed
+    }
+
+    /// What the jobs that are answered from now on came to.
+    var verdict = Verdict.completed
     /// Nanoseconds that a job is held before its completion.
     var holdNanoseconds: UInt64 = 0
     private(set) var delivered = 0
+    /// Jobs whose completion or failure was sent.
+    private(set) var answered = 0
+    /// The deliveries, where somebody wants to know them.
+    var journal: DeliveryJournal?
+    /// Whether the ids of the next add are wanted; they are read only then.
+    var wantsAddOutcome = false
+    private(set) var addOutcome: AddOutcome?
     /// Commands with an outcome, refused ones included.
     private(set) var acknowledged = 0
     /// Commands that were refused.
@@ -51,6 +66,7 @@ struct ClientState {
     /// Call it while nothing is delivered or in flight: what comes later would count.
     mutating func beginMeasuring() {
         delivered = 0
+        answered = 0
         acknowledged = 0
         firstDeliveryAt = 0
         lastOutcomeAt = 0
@@ -67,6 +83,11 @@ struct ClientState {
     mutating func takeReply() -> Reply? {
         defer { reply = nil }
         return reply
+    }
+
+    mutating func takeAddOutcome() -> AddOutcome? {
+        defer { addOutcome = nil }
+        return addOutcome
     }
 }
 
@@ -94,11 +115,13 @@ extension ClientState {
         for _ in 0..<count {
             let slot = try reader.u32()
             let token = try reader.u64()
+            let job = try reader.jobID()
             // Up to the name everything has a fixed length; behind it there are at least the two counts.
-            _ = try reader.range(Delivery.byteCountMin - 12 - 5)
+            _ = try reader.range(Delivery.byteCountMin - 20 - 5)
             _ = try reader.range8()
             _ = try reader.range32()
             leases.append(HeldLease(slot: slot, token: token, deliveredAt: now))
+            journal?.append(job, answeredBefore: answered)
         }
         if firstDeliveryAt == 0 { firstDeliveryAt = now }
         lastDeliveryAt = now
@@ -117,7 +140,12 @@ extension ClientState {
             let body = try reader.range32()
             try session.acknowledge(first: first, count: UInt64(count), at: now)
             acknowledged += Int(count)
-            if status != 0 { refuse(Int(count), status, reader.bytes.extracting(body)) }
+            if status != 0 {
+                refuse(Int(count), status, reader.bytes.extracting(body))
+            } else if wantsAddOutcome && !body.isEmpty {
+                var reader = WireReader(reader.bytes.extracting(body))
+                addOutcome = try AddOutcome(from: &reader)
+            }
         }
         lastOutcomeAt = now
     }
@@ -155,33 +183,46 @@ extension WireError {
 // MARK: Sending
 
 extension ClientState {
-    /// Writes the completions of all jobs that were held long enough, in as few frames as the limits allow.
-    mutating func writeCompletions(into writer: inout WireWriter, at now: UInt64) {
+    /// Writes the answers to all jobs that were held long enough, in as few frames as the limits allow.
+    mutating func writeAnswers(into writer: inout WireWriter, at now: UInt64) {
         while let first = leases.first, isDue(first, at: now), session.hasRoom() { writeFrame(into: &writer, at: now) }
     }
 
     private func isDue(_ lease: HeldLease, at now: UInt64) -> Bool { lease.deliveredAt + holdNanoseconds <= now }
 
     private mutating func writeFrame(into writer: inout WireWriter, at now: UInt64) {
-        let start = writer.beginFrame(FrameHeader(.complete))
+        let start = writer.beginFrame(FrameHeader(verdict == .completed ? .complete : .fail))
         let body = writer.count
         writer.u64(0)
         writer.u16(0)
         var count = 0
         while count < Limits.completionsPerFrameMax, let lease = leases.first, isDue(lease, at: now),
-            writer.count - start + Completion.byteCountMin <= frameBytesMax
+            writer.count - start + Failure.byteCountMin <= frameBytesMax
         {
             leases.removeFirst()
-            writer.u32(lease.slot)
-            writer.u64(lease.token)
-            writer.u8(ContentType.none.rawValue)
-            writer.u32(0)
+            writeItem(lease, into: &writer)
             count += 1
         }
         writer.patch(session.take(count, at: now), at: body)
         writer.patch(UInt16(count), at: body + 8)
         writer.endFrame(start)
+        answered += count
         lastCompletionAt = now
+    }
+
+    /// A completion without a result, or a failure without a message.
+    private func writeItem(_ lease: HeldLease, into writer: inout WireWriter) {
+        writer.u32(lease.slot)
+        writer.u64(lease.token)
+        switch verdict {
+        case .completed:
+            writer.u8(ContentType.none.rawValue)
+        case .failed:
+            writer.u8(Failure.unrecoverableFlag)
+            writer.u64(0)
+            writer.u16(0)
+        }
+        writer.u32(0)
     }
 
     /// Writes the heartbeat that lets the server forget the outcomes that are here.

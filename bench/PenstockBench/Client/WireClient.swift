@@ -130,6 +130,11 @@ final class WireClient {
         )
     }
 
+    /// Ends the last subscription: no delivery comes after this.
+    func unsubscribe() throws {
+        _ = try request(Unsubscribe(), Unsubscribed.self, stream: subscriptions)
+    }
+
     /// Holds each job for some time before it is completed.
     func hold(milliseconds: UInt64) {
         state.holdNanoseconds = milliseconds * 1_000_000
@@ -147,6 +152,19 @@ final class WireClient {
         let began = adds?.beganAt ?? 0
         adds = nil
         return Double(state.lastOutcomeAt - began) / 1e9
+    }
+
+    /// Sends one add and waits for the ids of its jobs.
+    ///
+    /// - Returns: besides, seconds from the frame to the outcome.
+    func add(_ items: [AddItem], queues: [String]) throws -> (outcome: AddOutcome, seconds: Double) {
+        state.wantsAddOutcome = true
+        defer { state.wantsAddOutcome = false }
+        let seconds = try add(AddLoad(items, queues: queues, frames: 1, outstandingMax: 1))
+        guard let outcome = state.takeAddOutcome() else {
+            throw ClientFailure.wire(WireError(.malformed, "The outcome of an add without ids."))
+        }
+        return (outcome, seconds)
     }
 
     /// Turns the loop until `isDone`, asked after each turn, says so.
@@ -171,7 +189,7 @@ final class WireClient {
     private func writeTurn() {
         guard let stream else { return }
         let now = Loop.monotonicNanoseconds()
-        state.writeCompletions(into: &output, at: now)
+        state.writeAnswers(into: &output, at: now)
         adds?.write(into: &output, session: &state.session, at: now)
         guard output.count > 0 else { return }
         stream.output.append(output.span)

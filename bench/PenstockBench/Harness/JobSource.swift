@@ -8,10 +8,23 @@ struct JobSource {
     /// The queue of a flow's parents.
     var parentQueue: String { queue + "-parents" }
 
-    private var data: [UInt8] { [UInt8](repeating: UInt8(ascii: "x"), count: payloadBytes) }
+    private let data: [UInt8]
 
-    private func node(queue: UInt16 = 0, dependencies: [DependencyFields] = []) -> AddNode {
-        AddNode(queue: queue, name: "job", contentType: .binary, data: data, dependencies: dependencies)
+    init(payloadBytes: Int) {
+        self.payloadBytes = payloadBytes
+        data = [UInt8](repeating: UInt8(ascii: "x"), count: payloadBytes)
+    }
+
+    /// One job; its data is shared with all others.
+    func node(queue: UInt16 = 0, dependencies: [DependencyFields] = [], customID: String? = nil) -> AddNode {
+        AddNode(
+            queue: queue,
+            name: "job",
+            contentType: .binary,
+            data: data,
+            dependencies: dependencies,
+            customID: customID
+        )
     }
 
     /// Single jobs.

@@ -30,6 +30,7 @@ struct Meter {
             clientCPU: clientCPU,
             othersCPUShare: after.machine.share(since: machine, without: clientCPU + (serverCPU ?? .zero)),
             serverResidentBytes: after.server?.residentBytes,
+            serverAnonymousBytes: after.server?.anonymousBytes,
             version: view.version,
             durability: Durability(rawValue: view.durability) ?? .none
         )

@@ -18,8 +18,12 @@ struct Output {
         try FileHandle.standardOutput.write(contentsOf: encoder.encode(object) + Data("\n".utf8))
     }
 
+    func showTables(of report: BenchReport) {
+        for table in report.tables { show(table) }
+    }
+
     func show(_ report: BenchReport) throws {
-        show(report.table)
+        showTables(of: report)
         try show(object: report)
     }
 

@@ -9,6 +9,8 @@ struct RunFigures {
     var clientCPU: Duration
     var othersCPUShare: Double?
     var serverResidentBytes: Int?
+    /// Without the pages of LMDB's map.
+    var serverAnonymousBytes: Int?
     var version: String
     var durability: Durability
 
@@ -52,7 +54,7 @@ struct RunSeries {
         return commits == 0 ? nil : Double(jobs) / Double(commits)
     }
 
-    /// Microseconds for each job, over all runs, as the kernel counts in ticks of 10 ms.
+    /// Microseconds for each job, over all runs.
     var clientCPUPerJob: Double { runs.reduce(.zero) { $0 + $1.clientCPU }.microseconds / Double(jobs) }
 
     var othersCPUShare: Double? {

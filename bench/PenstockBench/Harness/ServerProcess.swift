@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Foundation
 
 /// A server of the benchmark's own, on a directory that goes with it.
@@ -14,7 +13,6 @@ final class ServerProcess {
 
     private let directory: URL
     private let process = Process()
-    private var signals: [any DispatchSourceSignal] = []
     private(set) var address = ServerAddress.tcp(host: "127.0.0.1", port: 0)
 
     /// Starts the `penstockd` that stands beside this executable, and waits until it listens.
@@ -25,7 +23,8 @@ final class ServerProcess {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         do {
             try start(pinning)
-            stopOnSignals()
+            let (server, directory) = (process.processIdentifier, directory)
+            EndingSignals.shared.end { Self.end(server, directory) }
             address = .tcp(host: "127.0.0.1", port: try awaitPort())
         } catch {
             stop()
@@ -75,9 +74,8 @@ final class ServerProcess {
 
     /// Asks it to stop, kills it if it does not, and removes its directory. Idempotent.
     func stop() {
-        for signal in signals { signal.cancel() }
-        signals = []
         end()
+        EndingSignals.shared.end(nil)
     }
 
     private func end() {
@@ -97,18 +95,4 @@ final class ServerProcess {
     }
 
     private func removeDirectory() { try? FileManager.default.removeItem(at: directory) }
-
-    private func stopOnSignals() {
-        let (server, directory) = (process.processIdentifier, directory)
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
-                Self.end(server, directory)
-                exit(128 + number)
-            }
-            source.resume()
-            signals.append(source)
-        }
-    }
 }

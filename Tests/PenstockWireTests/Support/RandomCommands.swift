@@ -96,7 +96,7 @@ extension SeededRandom {
         return Clean(sequence: number(), queue: text(120, least: 1), kind: kind)
     }
 
-    mutating func schedule() -> Schedule {
+    mutating func schedule() -> ScheduleFields {
         bool()
             ? .every(1 + number() % Limits.delayMillisecondsMax)
             : .cron(text(least: 1), zone: text(Limits.zoneBytesMax))

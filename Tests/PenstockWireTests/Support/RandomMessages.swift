@@ -78,7 +78,19 @@ extension SeededRandom {
         let queues = ["q"] + list { $0.text(120, least: 1) }
         var items = [item(queues: queues.count, context, isFirst: true)]
         for _ in 0..<min(below(4), context.itemsMax - 1) { items.append(item(queues: queues.count, context)) }
+        if context.isTemplate { items = items.map(SeededRandom.template) }
         return AddTail(queues: queues, items: items)
+    }
+
+    /// The item without what a template must not have.
+    private static func template(_ item: AddItem) -> AddItem {
+        var item = item
+        for index in item.nodes.indices {
+            item.nodes[index].customID = nil
+            item.nodes[index].options.repeatEvery = 0
+            item.nodes[index].dependencies.removeAll { if case .job = $0.target { true } else { false } }
+        }
+        return item
     }
 
     mutating func add() -> Add {

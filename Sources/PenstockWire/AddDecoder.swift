@@ -223,7 +223,20 @@ package struct AddDecoder: ~Escapable {
             try read(tag, value, &fields)
         }
         if optionCount > 0 { try fields.options.validate() }
+        if context.isTemplate { try checkTemplate(fields) }
         return fields
+    }
+
+    private func checkTemplate(_ fields: NodeFields) throws(WireError) {
+        guard fields.customID.isEmpty, fields.options.repeatEvery == 0 else {
+            throw WireError(.invalidOption, "A template has no custom id, and no repetition beside its scheduler's.")
+        }
+        var dependencies = WireReader(reader.bytes.extracting(fields.dependencies))
+        for _ in 0..<fields.dependencyCount {
+            guard case .node = try DependencyFields(from: &dependencies).target else {
+                throw WireError(.invalidOption, "A template depends on jobs of its own only, not on ones that exist.")
+            }
+        }
     }
 
     private func read(_ tag: UInt16, _ place: ByteRange, _ fields: inout NodeFields) throws(WireError) {

@@ -43,6 +43,8 @@ package struct AddContext: Sendable {
     package var allowsChildren = false
     /// The first item can be more of the last one of the part before.
     package var goesOn = false
+    /// It is added at every run: it must not name what is there only once.
+    package var isTemplate = false
     package var itemsMax = Limits.itemsPerAddMax
     package var jobsMax = Limits.jobsPerAddMax
 
@@ -55,5 +57,5 @@ package struct AddContext: Sendable {
     /// Any later part of it.
     package static let laterPart = AddContext(goesOn: true)
     /// What a scheduler adds: one flow, or one job.
-    package static let template = AddContext(itemsMax: 1)
+    package static let template = AddContext(isTemplate: true, itemsMax: 1)
 }

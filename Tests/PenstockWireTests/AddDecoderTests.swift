@@ -29,7 +29,6 @@ struct AddDecoderTests {
     }
 
     @Test func `jobs are counted over all items of an add`() throws {
-        let node = AddNode(queue: 0, name: "n")
         func add(_ counts: [Int]) -> [UInt8] {
             let items = counts.map { AddItem(isFlow: true, nodes: [AddNode](repeating: node, count: $0)) }
             var writer = WireWriter()
@@ -52,10 +51,76 @@ struct AddDecoderTests {
         #expect(writer.bytes == [5, 0x80, 0, 0])
     }
 
+    @Test(arguments: 1...200 as ClosedRange<UInt64>)
+    func `the add at the end of another command is read in place as it is read as a value`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let held = random.heldAdd()
+        let heldBytes = body(of: held)
+        let heldHead = try HeldAdd.Head(heldBytes.rawSpan)
+        #expect(heldHead.token == held.token && heldHead.action == held.action)
+        #expect(Payload(heldHead.contentType, heldBytes.rawSpan.array(heldHead.result)) == held.result)
+        #expect(try read(heldBytes, at: heldHead.tail, held.action.context) == held.add)
+
+        let part = random.stage()
+        let partBytes = body(of: part)
+        let partHead = try Stage.Head(partBytes.rawSpan)
+        #expect(partHead.add == part.add && partHead.part == part.part && partHead.totals == part.totals)
+        if let tail = part.tail {
+            #expect(try read(partBytes, at: partHead.tail, part.part.context) == tail)
+        } else {
+            #expect(partHead.tail.isEmpty)
+        }
+
+        let scheduler = random.setScheduler()
+        let schedulerBytes = body(of: scheduler)
+        let schedulerHead = try SetScheduler.Head(schedulerBytes.rawSpan)
+        #expect(try schedulerBytes.rawSpan.string(schedulerHead.id, "id") == scheduler.id)
+        #expect(schedulerHead.rule == scheduler.rule)
+        #expect(try read(schedulerBytes, at: schedulerHead.tail, .template) == scheduler.template)
+
+        let move = random.move()
+        let moveBytes = body(of: move)
+        let moveHead = try Move.Head(moveBytes.rawSpan)
+        #expect(moveHead.to == move.to && moveHead.delay == move.delay && moveHead.hasData == (move.data != nil))
+        #expect(moveBytes.rawSpan.array(moveHead.data) == move.data?.bytes ?? [])
+    }
+
+    @Test func `a context's bound on jobs holds over all items`() throws {
+        let items = [2, 2].map { AddItem(isFlow: true, nodes: [AddNode](repeating: node, count: $0)) }
+        var writer = WireWriter()
+        AddTail(queues: ["q"], items: items).encode(into: &writer)
+        let bytes = writer.bytes
+        var context = AddContext.add
+        context.jobsMax = 4
+        #expect(try AddTail(bytes.rawSpan, context).items.count == 2)
+        context.jobsMax = 3
+        let error = #expect(throws: WireError.self) { _ = try AddTail(bytes.rawSpan, context) }
+        #expect(error?.code == .tooManyJobs)
+    }
+
+    private let node = AddNode(queue: 0, name: "n")
+
+    private func body<Message: WireMessage>(of message: Message) -> [UInt8] {
+        var writer = WireWriter()
+        message.encode(into: &writer)
+        return writer.bytes
+    }
+
+    private func read(_ bytes: [UInt8], at place: ByteRange, _ context: AddContext) throws(WireError) -> AddTail {
+        let tail = Array(bytes[place.indices])
+        var decoder = try AddDecoder(tail: tail.rawSpan, context)
+        return try read(&decoder, tail)
+    }
+
     /// Reads an add as the server does: front to back, by places.
     private func read(_ bytes: [UInt8]) throws(WireError) -> Add {
         var decoder = try AddDecoder(bytes.rawSpan)
-        var add = Add(sequence: decoder.sequence, queues: [], items: [])
+        let tail = try read(&decoder, bytes)
+        return Add(sequence: decoder.sequence, queues: tail.queues, items: tail.items)
+    }
+
+    private func read(_ decoder: inout AddDecoder, _ bytes: [UInt8]) throws(WireError) -> AddTail {
+        var add = AddTail(queues: [], items: [])
         for _ in 0..<decoder.queueCount {
             let place = try decoder.nextQueue()
             add.queues.append(try bytes.rawSpan.string(place, "queue"))

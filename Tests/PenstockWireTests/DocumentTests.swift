@@ -59,6 +59,18 @@ struct DocumentTests {
         "helloBytesMax": UInt64(Limits.helloBytesMax),
         "waitMillisecondsMax": UInt64(Limits.waitMillisecondsMax),
         "tokensPerFrameMax": UInt64(Limits.tokensPerFrameMax),
+        "metadataBytesMax": UInt64(Limits.metadataBytesMax),
+        "reasonBytesMax": UInt64(Limits.reasonBytesMax),
+        "childKeyBytesMax": UInt64(Limits.childKeyBytesMax),
+        "treeDepthMax": UInt64(Limits.treeDepthMax),
+        "schedulerIDBytesMax": UInt64(Limits.schedulerIDBytesMax),
+        "cronBytesMax": UInt64(Limits.cronBytesMax),
+        "zoneBytesMax": UInt64(Limits.zoneBytesMax),
+        "wallMillisecondsMax": Limits.wallMillisecondsMax,
+        "stagedJobsMax": UInt64(Limits.stagedJobsMax),
+        "stagedBytesMax": Limits.stagedBytesMax,
+        "stagedExistingMax": UInt64(Limits.stagedExistingMax),
+        "settlingMillisecondsMax": UInt64(Limits.settlingMillisecondsMax),
     ]
 
     @Test func `every limit stands in the table with its value`() {
@@ -86,6 +98,17 @@ struct DocumentTests {
         #expect(Limits.failureMessageBytesMax <= 65_535 && Limits.errorMessageBytesMax <= 65_535)
         #expect(Limits.completionsPerFrameMax <= 65_535 && Limits.itemsPerAddMax <= 65_535)
         #expect(Limits.helloBytesMax >= FrameHeader.byteCount + 60 + Limits.nameBytesMax)
+        #expect(Limits.childKeyBytesMax <= 255 && Limits.schedulerIDBytesMax <= 255 && Limits.cronBytesMax <= 255)
+        #expect(Limits.metadataBytesMax < 65_535 && Limits.reasonBytesMax <= 65_535 && Limits.zoneBytesMax <= 255)
+        #expect(Limits.treeDepthMax <= Limits.pageRowsMax && Limits.treeDepthMax <= 65_535)
+        #expect(Limits.pageRowsMax * (FlowTree.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
+        #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
+    }
+
+    @Test func `the outcome of the largest large add fits a frame`() {
+        let items = Limits.itemsPerAddMax * 24
+        let existing = Limits.stagedExistingMax * 12
+        #expect(items + existing + Outcome.byteCountMin + FrameHeader.byteCount + 64 <= Limits.frameBytesMax)
     }
 
     @Test func `a job with the largest data and the largest result fits a reply`() throws {
@@ -127,15 +150,22 @@ struct DocumentTests {
         check("### Flow statuses", FlowStatus.allCases)
         check("### Reasons of a revocation", Revoked.Reason.allCases)
         check("### Backoff", BackoffKind.allCases)
+        check("### Edge conditions", EdgeCondition.allCases)
+        check("### Missed runs", MissedRuns.allCases)
         let options = DocumentTests.rows(under: "### ADD").filter { $0.count == 5 && Int($0[1]) != nil }
         let tags: [(String, UInt16)] = [
             ("priority", OptionTag.priority), ("delay", OptionTag.delay), ("attempts", OptionTag.attempts),
             ("backoff", OptionTag.backoff), ("lifo", OptionTag.lifo), ("customID", OptionTag.customID),
             ("rejectExisting", OptionTag.rejectExisting), ("onFailure", OptionTag.onFailure),
-            ("maxStalledCount", OptionTag.maxStalledCount),
+            ("maxStalledCount", OptionTag.maxStalledCount), ("cancelSiblings", OptionTag.cancelSiblings),
+            ("childKey", OptionTag.childKey), ("repeatEvery", OptionTag.repeatEvery),
+            ("keepCompleted", OptionTag.keepCompleted), ("keepFailed", OptionTag.keepFailed),
         ]
         #expect(options.map { "\($0[0]) \($0[1])" } == tags.map { "\($0.0) \($0.1)" })
         #expect(tags.last?.1 == OptionTag.last)
+        let itemOptions = DocumentTests.rows(under: "### ADD").filter { $0.count == 4 && Int($0[1]) != nil }
+        #expect(itemOptions.map { "\($0[0]) \($0[1])" } == ["child 1", "metadata 2"])
+        #expect(ItemOptionTag.last == 2)
     }
 
     @Test func `links lead to sections`() {

@@ -62,6 +62,48 @@ struct RoundTripTests {
         try check(random.serverView(), &random)
     }
 
+    @Test(arguments: 1...200 as ClosedRange<UInt64>)
+    func `a random command is read as it was written`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        try check(random.heldAdd(), &random)
+        try check(random.move(), &random)
+        try check(random.stage(), &random)
+        try check(random.cancel(), &random)
+        try check(random.retry(), &random)
+        try check(random.finish(), &random)
+        try check(random.resolve(), &random)
+        try check(random.remove(), &random)
+        try check(random.clean(), &random)
+        try check(random.setScheduler(), &random)
+        try check(RemoveScheduler(sequence: random.number(), id: random.text(least: 1)), &random)
+    }
+
+    @Test(arguments: 1...200 as ClosedRange<UInt64>)
+    func `a random list and what asks for it are read as they were written`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        try check(GetTree(job: random.job(), depth: random.number(), width: random.number()), &random)
+        try check(random.flowTree(), &random)
+        try check(random.listFlows(), &random)
+        try check(random.flowPage(), &random)
+        try check(GetSchedulers(after: random.text(), rows: random.number()), &random)
+        try check(random.schedulerPage(), &random)
+    }
+
+    @Test func `the short outcomes are read as they were written`() throws {
+        for flag in [false, true] {
+            var writer = WireWriter()
+            MoveOutcome(hasMoved: flag).encode(into: &writer)
+            SchedulerOutcome(isNew: flag, next: 7).encode(into: &writer)
+            CountOutcome(jobs: 9).encode(into: &writer)
+            let bytes = writer.bytes
+            var reader = WireReader(bytes.rawSpan)
+            #expect(try MoveOutcome(from: &reader) == MoveOutcome(hasMoved: flag))
+            #expect(try SchedulerOutcome(from: &reader) == SchedulerOutcome(isNew: flag, next: 7))
+            #expect(try CountOutcome(from: &reader) == CountOutcome(jobs: 9))
+            try reader.end("them")
+        }
+    }
+
     @Test func `an add's outcome is read as it was written, and gives every node its id`() throws {
         let items = [
             AddOutcome.Item(

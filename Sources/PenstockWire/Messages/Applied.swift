@@ -3,8 +3,9 @@
 ///     u64 sequence | u32 count | u32 index | u16 status | bytes32 body
 ///
 /// `count` commands from `sequence` on have this outcome; they stand in the
-/// batch at `index` and the places after it. The body is empty but for an add
-/// (``AddOutcome``) and an error (``ErrorBody``); those have a count of 1.
+/// batch at `index` and the places after it. A body that is not empty has a
+/// count of 1: an error's (``ErrorBody``), or that of a command with something to
+/// tell (``AddOutcome``, ``MoveOutcome``, ``CountOutcome``, ``SchedulerOutcome``).
 package struct Outcome: Equatable, Sendable {
     /// Bytes that an outcome takes with an empty body.
     package static let byteCountMin = 22
@@ -138,18 +139,22 @@ package struct AddOutcome: Equatable, Sendable {
         }
     }
 
-    package init(from reader: inout WireReader) throws(WireError) {
+    /// - Parameter jobsMax: nodes that the add had at most; a large add's outcome can have more than one of a frame.
+    package init(
+        from reader: inout WireReader,
+        jobsMax: Int = Limits.jobsPerAddMax
+    ) throws(WireError) {
         let count = try reader.count16(bytesEach: 24)
         items = []
         items.reserveCapacity(count)
-        var nodesLeft = UInt32(Limits.stagedJobsMax)
+        var nodesLeft = UInt32(jobsMax)
         for _ in 0..<count {
             let flow = try reader.flowID()
             let first = try reader.jobID()
             let nodes = try reader.u32()
             // Few bytes claim many nodes: bounded over all items, so that no reply makes a client allocate more.
             guard nodes <= nodesLeft else {
-                throw WireError(.malformed, "The outcome of an add has more than \(Limits.stagedJobsMax) nodes.")
+                throw WireError(.malformed, "The outcome of an add has more than \(jobsMax) nodes.")
             }
             nodesLeft -= nodes
             var existing: [Existing] = []

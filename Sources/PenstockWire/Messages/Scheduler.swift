@@ -1,7 +1,7 @@
-/// When a scheduler adds.
+/// When a scheduler adds, as texts and numbers that nobody has looked into yet.
 ///
 ///     u8 kind (0 every, 1 cron) | u64 every | str8 cron | str8 zone
-package enum Schedule: Equatable, Sendable {
+package enum ScheduleFields: Equatable, Sendable {
     /// Milliseconds.
     case every(UInt64)
     /// A cron expression, and the time zone that it is read in; an empty one is UTC.
@@ -62,15 +62,15 @@ package enum MissedRuns: UInt8, Sendable, CaseIterable {
 
 /// A scheduler's schedule, with its bounds.
 ///
-///     Schedule | u8 flags (1 limit, 2 start, 4 end, 8 immediately) | u64 limit | u64 start | u64 end | u8 missedRuns
+///     ScheduleFields | u8 flags (1 limit, 2 start, 4 end, 8 immediately) | u64 limit | u64 start | u64 end | u8 missedRuns
 package struct SchedulerRule: Equatable, Sendable {
     package static let limitFlag: UInt8 = 1
     package static let startFlag: UInt8 = 2
     package static let endFlag: UInt8 = 4
     package static let immediatelyFlag: UInt8 = 8
-    package static let byteCountMin = Schedule.byteCountMin + 26
+    package static let byteCountMin = ScheduleFields.byteCountMin + 26
 
-    package var schedule: Schedule
+    package var schedule: ScheduleFields
     /// Runs, over the scheduler's life.
     package var limit: UInt64?
     /// Wall times in milliseconds since 1970: no run before the one, none after the other.
@@ -81,7 +81,7 @@ package struct SchedulerRule: Equatable, Sendable {
     package var missedRuns: MissedRuns
 
     package init(
-        schedule: Schedule,
+        schedule: ScheduleFields,
         limit: UInt64? = nil,
         start: UInt64? = nil,
         end: UInt64? = nil,
@@ -109,7 +109,7 @@ package struct SchedulerRule: Equatable, Sendable {
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
-        schedule = try Schedule(from: &reader)
+        schedule = try ScheduleFields(from: &reader)
         let flags = try reader.u8()
         let limit = try reader.u64()
         let start = try reader.u64()

@@ -185,7 +185,7 @@ import Testing
     @Test func `an unknown opcode is a soft error`() async throws {
         try await withWireServer { server in
             let client = try server.openClient()
-            for opcode: UInt8 in [0x00, 0x05, 0x30, 0x31, 0x32, 0x4A, 0xFF] {
+            for opcode: UInt8 in [0x00, 0x05, 0x30, 0x31, 0x32, 0x4F, 0xFF] {
                 client.send(bytes: WireClient.frame(opcode: opcode, correlation: 12, stream: 3))
                 let error = try client.nextError()
                 #expect(error.error == .unknownOpcode)

@@ -27,64 +27,101 @@ struct MessageKind: Sendable {
         }
     }
 
-    static let all: [MessageKind] = [
-        MessageKind("HELLO", Hello.self, from: [.client]),
-        MessageKind("WELCOME", Welcome.self, from: [.server]),
-        MessageKind("HEARTBEAT", Heartbeat.self, from: [.client, .server]),
-        MessageKind("HOLD", Hold.self, from: [.client]),
-        MessageKind("HELD", Held.self, from: [.server]),
-        MessageKind("GOODBYE", Goodbye.self, from: [.client, .server]),
-        MessageKind("FAREWELL", Farewell.self, from: [.server]),
-        MessageKind("ADD", Add.self, from: [.client]) { (add: Add) throws(WireError) in
-            try checkQueues(add.queues)
+    static let all: [MessageKind] =
+        [
+            MessageKind("HELLO", Hello.self, from: [.client]),
+            MessageKind("WELCOME", Welcome.self, from: [.server]),
+            MessageKind("HEARTBEAT", Heartbeat.self, from: [.client, .server]),
+            MessageKind("HOLD", Hold.self, from: [.client]),
+            MessageKind("HELD", Held.self, from: [.server]),
+            MessageKind("GOODBYE", Goodbye.self, from: [.client, .server]),
+            MessageKind("FAREWELL", Farewell.self, from: [.server]),
+            MessageKind("ADD", Add.self, from: [.client]) { (add: Add) throws(WireError) in
+                try checkQueues(add.queues)
+            },
+            MessageKind("COMPLETE", Complete.self, from: [.client]),
+            MessageKind("FAIL", Fail.self, from: [.client]),
+            MessageKind("RELEASE", Release.self, from: [.client]),
+            MessageKind("RELEASED", Released.self, from: [.server]),
+            MessageKind("SUBSCRIBE", Subscribe.self, from: [.client]) { (subscribe: Subscribe) throws(WireError) in
+                try checkQueues(subscribe.queues)
+            },
+            MessageKind("SUBSCRIBED", Subscribed.self, from: [.server]),
+            MessageKind("CREDIT", Credit.self, from: [.client]),
+            MessageKind("UNSUBSCRIBE", Unsubscribe.self, from: [.client]),
+            MessageKind("UNSUBSCRIBED", Unsubscribed.self, from: [.server]),
+            MessageKind("DELIVER", Deliver.self, from: [.server]),
+            MessageKind("REVOKED", Revoked.self, from: [.server]),
+            MessageKind("APPLIED", Applied.self, from: [.server]) { (applied: Applied) throws(WireError) in
+                for outcome in applied.outcomes where !outcome.body.isEmpty { try look(into: outcome) }
+            },
+            MessageKind("GET_JOB", GetJob.self, from: [.client]),
+            MessageKind("JOB", JobView.self, from: [.server], also: [.wait]) { (view: JobView) in
+                _ = view.dependencies.total
+                _ = view.options.backoff.wait(failures: Int(view.attemptsMade), random: .max)
+            },
+            MessageKind("GET_DEPENDENCIES", GetDependencies.self, from: [.client]),
+            MessageKind("DEPENDENCIES", DependencyPages.self, from: [.server]),
+            MessageKind("COUNT_DEPENDENCIES", CountDependencies.self, from: [.client]),
+            MessageKind("DEPENDENCY_COUNTS", DependencyTotals.self, from: [.server]) { (totals: DependencyTotals) in
+                _ = totals.counts.total
+            },
+            MessageKind("GET_DEPENDENTS", GetDependents.self, from: [.client]),
+            MessageKind("DEPENDENTS", DependentPage.self, from: [.server]),
+            MessageKind("GET_FLOW", GetFlow.self, from: [.client]),
+            MessageKind("FLOW", FlowView.self, from: [.server], also: [.wait]) { (view: FlowView) in
+                _ = view.counts.total
+                _ = view.counts.finished
+            },
+            MessageKind("GET_FLOW_NODES", GetFlowNodes.self, from: [.client]),
+            MessageKind("FLOW_NODES", FlowNodePage.self, from: [.server]),
+            MessageKind("GET_FLOW_EDGES", GetFlowEdges.self, from: [.client]),
+            MessageKind("FLOW_EDGES", FlowEdgePage.self, from: [.server]),
+            MessageKind("WAIT", Wait.self, from: [.client]),
+            MessageKind("GET_QUEUE", GetQueue.self, from: [.client]) { (get: GetQueue) throws(WireError) in
+                try checkQueues([get.queue])
+            },
+            MessageKind("QUEUE", QueueView.self, from: [.server]) { (view: QueueView) in
+                _ = view.counts.total
+            },
+            MessageKind("GET_SERVER", GetServer.self, from: [.client]),
+            MessageKind("SERVER", ServerView.self, from: [.server]),
+        ] + held + commands + lists
+
+    private static let held: [MessageKind] = [
+        MessageKind("ADD_HELD", HeldAdd.self, from: [.client]) { (held: HeldAdd) throws(WireError) in
+            try checkQueues(held.add.queues)
         },
-        MessageKind("COMPLETE", Complete.self, from: [.client]),
-        MessageKind("FAIL", Fail.self, from: [.client]),
-        MessageKind("RELEASE", Release.self, from: [.client]),
-        MessageKind("RELEASED", Released.self, from: [.server]),
-        MessageKind("SUBSCRIBE", Subscribe.self, from: [.client]) { (subscribe: Subscribe) throws(WireError) in
-            try checkQueues(subscribe.queues)
+        MessageKind("MOVE", Move.self, from: [.client]),
+        MessageKind("STAGE", Stage.self, from: [.client]) { (stage: Stage) throws(WireError) in
+            try checkQueues(stage.tail?.queues ?? [])
         },
-        MessageKind("SUBSCRIBED", Subscribed.self, from: [.server]),
-        MessageKind("CREDIT", Credit.self, from: [.client]),
-        MessageKind("UNSUBSCRIBE", Unsubscribe.self, from: [.client]),
-        MessageKind("UNSUBSCRIBED", Unsubscribed.self, from: [.server]),
-        MessageKind("DELIVER", Deliver.self, from: [.server]),
-        MessageKind("REVOKED", Revoked.self, from: [.server]),
-        MessageKind("APPLIED", Applied.self, from: [.server]) { (applied: Applied) throws(WireError) in
-            for outcome in applied.outcomes where !outcome.body.isEmpty { try look(into: outcome) }
+    ]
+
+    private static let commands: [MessageKind] = [
+        MessageKind("CANCEL", Cancel.self, from: [.client]),
+        MessageKind("RETRY", Retry.self, from: [.client]),
+        MessageKind("FINISH", Finish.self, from: [.client]),
+        MessageKind("RESOLVE", Resolve.self, from: [.client]),
+        MessageKind("REMOVE", Remove.self, from: [.client]),
+        MessageKind("CLEAN", Clean.self, from: [.client]),
+        MessageKind("SET_SCHEDULER", SetScheduler.self, from: [.client]) { (set: SetScheduler) throws(WireError) in
+            try checkQueues(set.template.queues)
         },
-        MessageKind("GET_JOB", GetJob.self, from: [.client]),
-        MessageKind("JOB", JobView.self, from: [.server], also: [.wait]) { (view: JobView) in
-            _ = view.dependencies.total
-            _ = view.options.backoff.wait(failures: Int(view.attemptsMade), random: .max)
+        MessageKind("REMOVE_SCHEDULER", RemoveScheduler.self, from: [.client]),
+    ]
+
+    private static let lists: [MessageKind] = [
+        MessageKind("GET_TREE", GetTree.self, from: [.client]),
+        MessageKind("TREE", FlowTree.self, from: [.server]) { (tree: FlowTree) in
+            for row in tree.rows { _ = row.parent.map { tree.rows[Int($0)] } }
         },
-        MessageKind("GET_DEPENDENCIES", GetDependencies.self, from: [.client]),
-        MessageKind("DEPENDENCIES", DependencyPages.self, from: [.server]),
-        MessageKind("COUNT_DEPENDENCIES", CountDependencies.self, from: [.client]),
-        MessageKind("DEPENDENCY_COUNTS", DependencyTotals.self, from: [.server]) { (totals: DependencyTotals) in
-            _ = totals.counts.total
+        MessageKind("LIST_FLOWS", ListFlows.self, from: [.client]),
+        MessageKind("FLOWS", FlowPage.self, from: [.server]) { (page: FlowPage) in
+            for row in page.rows { _ = row.counts.total }
         },
-        MessageKind("GET_DEPENDENTS", GetDependents.self, from: [.client]),
-        MessageKind("DEPENDENTS", DependentPage.self, from: [.server]),
-        MessageKind("GET_FLOW", GetFlow.self, from: [.client]),
-        MessageKind("FLOW", FlowView.self, from: [.server], also: [.wait]) { (view: FlowView) in
-            _ = view.counts.total
-            _ = view.counts.finished
-        },
-        MessageKind("GET_FLOW_NODES", GetFlowNodes.self, from: [.client]),
-        MessageKind("FLOW_NODES", FlowNodePage.self, from: [.server]),
-        MessageKind("GET_FLOW_EDGES", GetFlowEdges.self, from: [.client]),
-        MessageKind("FLOW_EDGES", FlowEdgePage.self, from: [.server]),
-        MessageKind("WAIT", Wait.self, from: [.client]),
-        MessageKind("GET_QUEUE", GetQueue.self, from: [.client]) { (get: GetQueue) throws(WireError) in
-            try checkQueues([get.queue])
-        },
-        MessageKind("QUEUE", QueueView.self, from: [.server]) { (view: QueueView) in
-            _ = view.counts.total
-        },
-        MessageKind("GET_SERVER", GetServer.self, from: [.client]),
-        MessageKind("SERVER", ServerView.self, from: [.server]),
+        MessageKind("GET_SCHEDULERS", GetSchedulers.self, from: [.client]),
+        MessageKind("SCHEDULERS", SchedulerPage.self, from: [.server]),
     ]
 
     static let error: @Sendable (RawSpan, inout WireWriter) throws(WireError) -> Void = {
@@ -109,11 +146,15 @@ struct MessageKind: Sendable {
 
     private static func look(into outcome: Outcome) throws(WireError) {
         var reader = WireReader(outcome.body.rawSpan)
-        if outcome.status == ErrorCode.ok.rawValue {
+        // A client knows which command a number belongs to; here the length tells them apart.
+        switch (outcome.status, outcome.body.count) {
+        case (0, 1): _ = try MoveOutcome(from: &reader)
+        case (0, 4): _ = try CountOutcome(from: &reader)
+        case (0, 9): _ = try SchedulerOutcome(from: &reader)
+        case (0, _):
             let add = try AddOutcome(from: &reader)
             for item in add.items { _ = item.jobIDs }
-        } else {
-            _ = try ErrorBody(from: &reader)
+        default: _ = try ErrorBody(from: &reader)
         }
         try reader.end("the outcome")
     }

@@ -25,17 +25,22 @@ extension SeededRandom {
         options.rejectExisting = bool()
         options.onFailure = one(of: FailurePolicy.allCases)
         options.maxStalledCount = number()
+        options.cancelSiblings = bool()
+        if bool() { options.repeatEvery = number() % Limits.delayMillisecondsMax + 1 }
+        options.keepCompleted = bool() ? retention() : nil
+        options.keepFailed = bool() ? retention() : nil
         return options
     }
 
     mutating func dependency() -> DependencyFields {
         DependencyFields(
             bool() ? .node(number()) : .job(job()),
-            policy: bool() ? one(of: FailurePolicy.allCases) : nil
+            policy: bool() ? one(of: FailurePolicy.allCases) : nil,
+            condition: one(of: EdgeCondition.allCases)
         )
     }
 
-    mutating func node(queues: Int) -> AddNode {
+    mutating func node(queues: Int, hasKey: Bool = false) -> AddNode {
         AddNode(
             queue: UInt16(below(queues)),
             name: text(least: 1),
@@ -43,20 +48,54 @@ extension SeededRandom {
             data: bytes(),
             dependencies: list { $0.dependency() },
             customID: bool() ? "n" + text(200) : nil,
+            childKey: hasKey && bool() ? text(least: 1) : nil,
             options: options()
         )
     }
 
-    mutating func add() -> Add {
+    mutating func item(queues: Int, _ context: AddContext = .add, isFirst: Bool = false) -> AddItem {
+        let kind: ItemKind = isFirst && context.goesOn && bool() ? .more : one(of: [.job, .flow])
+        let child =
+            context.allowsChildren && bool()
+            ? ChildFields(
+                policy: bool() ? one(of: FailurePolicy.allCases) : nil,
+                condition: one(of: EdgeCondition.allCases)
+            ) : nil
+        var nodes = [node(queues: queues, hasKey: child != nil)]
+        if kind != .job { nodes += list { $0.node(queues: queues, hasKey: child != nil) } }
+        return AddItem(
+            kind: kind,
+            name: kind == .more ? "" : text(),
+            child: child,
+            metadata: kind == .flow && bool()
+                ? Payload(contentType(), Array(bytes().prefix(Limits.metadataBytesMax))) : nil,
+            nodes: nodes
+        )
+    }
+
+    /// The end of an add, as the context allows it.
+    mutating func tail(_ context: AddContext = .add) -> AddTail {
         let queues = ["q"] + list { $0.text(120, least: 1) }
-        var items: [AddItem] = []
-        for _ in 0...below(3) {
-            let isFlow = bool()
-            var nodes = [node(queues: queues.count)]
-            if isFlow { nodes += list { $0.node(queues: queues.count) } }
-            items.append(AddItem(isFlow: isFlow, name: text(), nodes: nodes))
+        var items = [item(queues: queues.count, context, isFirst: true)]
+        for _ in 0..<min(below(4), context.itemsMax - 1) { items.append(item(queues: queues.count, context)) }
+        if context.isTemplate { items = items.map(SeededRandom.template) }
+        return AddTail(queues: queues, items: items)
+    }
+
+    /// The item without what a template must not have.
+    private static func template(_ item: AddItem) -> AddItem {
+        var item = item
+        for index in item.nodes.indices {
+            item.nodes[index].customID = nil
+            item.nodes[index].options.repeatEvery = 0
+            item.nodes[index].dependencies.removeAll { if case .job = $0.target { true } else { false } }
         }
-        return Add(sequence: number(), queues: queues, items: items)
+        return item
+    }
+
+    mutating func add() -> Add {
+        let tail = tail()
+        return Add(sequence: number(), queues: tail.queues, items: tail.items)
     }
 
     mutating func completion() -> Completion {
@@ -136,6 +175,10 @@ extension SeededRandom {
         view.contentType = contentType()
         view.options = options()
         view.options.rejectExisting = false
+        view.options.repeatEvery = 0
+        view.options.keepCompleted = nil
+        view.options.keepFailed = nil
+        view.isSkipped = bool()
         view.attemptsMade = number()
         view.attemptsStarted = number()
         view.stalledCount = number()
@@ -160,6 +203,7 @@ extension SeededRandom {
         view.createdAt = number()
         view.finishedAt = number()
         view.counts = stateCounts()
+        view.metadata = payload()
         return view
     }
 
@@ -227,7 +271,8 @@ extension SeededRandom {
             position: number(),
             dependency: job(),
             kind: one(of: DependencyKind.allCases),
-            policy: one(of: FailurePolicy.allCases)
+            policy: one(of: FailurePolicy.allCases),
+            condition: one(of: EdgeCondition.allCases)
         )
     }
 
@@ -239,6 +284,8 @@ extension SeededRandom {
                 DependencyPages.Row(
                     position: $0.number(),
                     job: $0.job(),
+                    policy: $0.one(of: FailurePolicy.allCases),
+                    condition: $0.one(of: EdgeCondition.allCases),
                     queue: $0.text(),
                     name: $0.text(),
                     outcome: $0.jobOutcome()
@@ -258,6 +305,6 @@ extension SeededRandom {
     }
 
     mutating func revokedLease() -> Revoked.Lease {
-        Revoked.Lease(slot: number(), token: token(), reason: one(of: Revoked.Reason.allCases))
+        Revoked.Lease(slot: number(), token: token(), reason: one(of: Revoked.Reason.allCases), message: text())
     }
 }

@@ -22,20 +22,17 @@ extension Reads {
         guard let record = try record(of: request.job, snapshot) else { throw notFound(request.job) }
         var answer = DependencyPages(commit: snapshot.id, pages: [])
         var bytesLeft = PenstockWire.Limits.pageBytesMax
-        for page in request.pages {
-            guard page.cursor <= UInt64(record.dependencies.positions) else {
-                throw .refused(
-                    WireError(
-                        .invalidCursor,
-                        "The cursor \(page.cursor) was not given out for the dependencies of job \(request.job)."
-                    )
-                )
+        for var page in request.pages {
+            let words = [request.job.rawValue, UInt64(page.kind.rawValue)]
+            let cursor = PageCursor("the \(page.kind) dependencies of job \(request.job)", .getDependencies, words)
+            let place = try cursor.open(page.cursor) ?? 0
+            guard place <= UInt64(record.dependencies.positions) else { throw cursor.refusal(page.cursor) }
+            page.cursor = place
+            var rows = try wrap { () throws(LMDBError) in
+                try dependencyPage(of: request.job, page, &bytesLeft, snapshot)
             }
-            answer.pages.append(
-                try wrap { () throws(LMDBError) in
-                    try dependencyPage(of: request.job, page, &bytesLeft, snapshot)
-                }
-            )
+            if rows.next != 0 { rows.next = cursor.seal(rows.next) }
+            answer.pages.append(rows)
         }
         return answer
     }
@@ -99,7 +96,12 @@ extension Reads {
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> DependentPage {
         guard let record = try record(of: request.job, snapshot) else { throw notFound(request.job) }
-        return try wrap { () throws(LMDBError) in try dependentPage(request, record, snapshot) }
+        let cursor = PageCursor("the dependents of job \(request.job)", .getDependents, [request.job.rawValue])
+        var request = request
+        request.cursor = try cursor.open(request.cursor) ?? 0
+        var page = try wrap { () throws(LMDBError) in try dependentPage(request, record, snapshot) }
+        if page.next != 0 { page.next = cursor.seal(page.next) }
+        return page
     }
 
     /// Ordered by id: the one that stands in the record is merged in where it belongs.

@@ -15,11 +15,12 @@ extension Reads {
         var leased: [FlowID: [JobID]] = [:]
         leases.forEach { leased[$0.flow, default: []].append($0.job) }
         var page = FlowPage(commit: snapshot.id, next: 0, rows: [])
-        var walk = FlowWalk(request)
+        let cursor = PageCursor("this list of flows", .listFlows, request.words)
+        var walk = FlowWalk(request, from: try cursor.open(request.cursor))
         var scanned = 0
         while let flow = try wrap({ () throws(LMDBError) in try walk.next(tables, snapshot) }) {
             if page.rows.count >= rowsMax || scanned >= Reads.flowsPerPageMax {
-                page.next = flow.rawValue
+                page.next = cursor.seal(flow.rawValue)
                 return page
             }
             scanned += 1
@@ -52,6 +53,12 @@ extension Reads {
 }
 
 extension ListFlows {
+    /// What tells this list from others.
+    fileprivate var words: [UInt64] {
+        let choice = UInt64(status?.rawValue ?? ListFlows.anyStatus) << 1 | (oldestFirst ? 1 : 0)
+        return [choice, createdFrom, createdTo] + name.utf8.map { UInt64($0) }
+    }
+
     /// True for a flow that is to be listed; of its name the walk sees only those.
     func wants(_ record: FlowRecord) -> Bool {
         (status == nil || status == record.status) && record.createdAt >= createdFrom
@@ -66,10 +73,10 @@ private struct FlowWalk {
     /// The next flow to look for.
     var from: FlowID?
 
-    init(_ request: ListFlows) {
+    init(_ request: ListFlows, from start: UInt64?) {
         name = Array(request.name.utf8)
         isRising = request.oldestFirst
-        from = FlowID(request.cursor == 0 && !isRising ? .max : request.cursor)
+        from = FlowID(start ?? (isRising ? 0 : .max))
     }
 
     mutating func next<Snapshot: Transaction & ~Copyable & ~Escapable>(

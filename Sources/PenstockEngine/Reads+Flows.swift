@@ -62,23 +62,18 @@ extension Reads {
         _ leases: some LeaseLookup
     ) throws(Failure) -> FlowNodePage {
         let flow = try flowRecord(request.flow, snapshot)
-        guard request.cursor == 0 || flow.mayHave(JobID(request.cursor)) else {
-            throw .refused(
-                WireError(
-                    .invalidCursor,
-                    "The cursor \(request.cursor) was not given out for the nodes of flow \(request.flow)."
-                )
-            )
-        }
+        let cursor = PageCursor("the nodes of flow \(request.flow)", .getFlowNodes, [request.flow.rawValue])
+        let start = try cursor.open(request.cursor) ?? flow.firstJob.rawValue
+        guard flow.mayHave(JobID(start)) else { throw cursor.refusal(request.cursor) }
         var page = FlowNodePage(commit: snapshot.id, next: 0, rows: [])
         let rowsMax = rowLimit(request.rows)
-        var last = JobID(max(request.cursor, 1) - 1)
+        var last = JobID(start - 1)
         var scanned = 0
         while let job = try wrap({ () throws(LMDBError) in
             try nextJob(of: request.flow, flow, after: last, snapshot)
         }) {
             if page.rows.count >= rowsMax || scanned >= Reads.scannedPerPageMax {
-                page.next = job.rawValue
+                page.next = cursor.seal(job.rawValue)
                 return page
             }
             scanned += 1
@@ -127,34 +122,42 @@ extension Reads {
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> FlowEdgePage {
         let flow = try flowRecord(request.flow, snapshot)
-        guard request.cursor == .start || flow.mayHave(request.cursor.job),
-            request.cursor.position <= UInt64(UInt32.max)
-        else {
-            throw .refused(
-                WireError(.invalidCursor, "The cursor was not given out for the edges of flow \(request.flow).")
-            )
+        let cursor = PageCursor("the edges of flow \(request.flow)", .getFlowEdges, [request.flow.rawValue])
+        let job = JobID(try cursor.open(request.cursor.job.rawValue) ?? flow.firstJob.rawValue)
+        guard flow.mayHave(job), request.cursor.position <= UInt64(UInt32.max) else {
+            throw cursor.refusal(request.cursor.job.rawValue)
         }
-        return try wrap { () throws(LMDBError) in
-            var page = FlowEdgePage(commit: snapshot.id, next: .start, rows: [])
-            let rowsMax = rowLimit(request.rows)
-            var from = EdgeKey(request.cursor.job, UInt32(request.cursor.position))
-            if request.cursor == .start { from.dependent = flow.firstJob }
-            let end = flow.end
-            if from.dependent < end {
-                guard try appendEdges(from, before: end, rowsMax, &page, snapshot) else { return page }
-                from = EdgeKey(end, 0)
-            }
-            while flow.later > 0 {
-                let after = FlowJobKey(request.flow, JobID(from.dependent.rawValue - 1))
-                guard let key = try snapshot.entry(after: after, in: tables.laterJobs)?.key, key.flow == request.flow
-                else { break }
-                if key.job != from.dependent { from = EdgeKey(key.job, 0) }
-                let next = JobID(key.job.rawValue + 1)
-                guard try appendEdges(from, before: next, rowsMax, &page, snapshot) else { return page }
-                from = EdgeKey(next, 0)
-            }
-            return page
+        var page = try wrap { () throws(LMDBError) in
+            try flowEdgePage(request, flow, from: EdgeKey(job, UInt32(request.cursor.position)), snapshot)
         }
+        if page.next != .start { page.next.job = JobID(cursor.seal(page.next.job.rawValue)) }
+        return page
+    }
+
+    private func flowEdgePage<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ request: GetFlowEdges,
+        _ flow: FlowRecord,
+        from start: EdgeKey,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> FlowEdgePage {
+        var page = FlowEdgePage(commit: snapshot.id, next: .start, rows: [])
+        let rowsMax = rowLimit(request.rows)
+        var from = start
+        let end = flow.end
+        if from.dependent < end {
+            guard try appendEdges(from, before: end, rowsMax, &page, snapshot) else { return page }
+            from = EdgeKey(end, 0)
+        }
+        while flow.later > 0 {
+            let after = FlowJobKey(request.flow, JobID(from.dependent.rawValue - 1))
+            guard let key = try snapshot.entry(after: after, in: tables.laterJobs)?.key, key.flow == request.flow
+            else { break }
+            if key.job != from.dependent { from = EdgeKey(key.job, 0) }
+            let next = JobID(key.job.rawValue + 1)
+            guard try appendEdges(from, before: next, rowsMax, &page, snapshot) else { return page }
+            from = EdgeKey(next, 0)
+        }
+        return page
     }
 
     /// Appends the edges of the jobs up to an id.

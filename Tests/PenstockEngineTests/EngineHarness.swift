@@ -308,7 +308,7 @@ final class EngineHarness {
             throw WireError(ErrorCode(rawValue: outcome.status)!, body.message)
         }
         var reader = WireReader(outcome.body.rawSpan)
-        let answer = try AddOutcome(from: &reader)
+        let answer = try AddOutcome(from: &reader, jobsMax: PenstockWire.Limits.stagedJobsMax)
         try reader.end("the outcome")
         return Added(answer, specs)
     }

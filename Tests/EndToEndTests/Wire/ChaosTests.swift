@@ -35,7 +35,9 @@ import Testing
         let failure = Failure(slot: completion.slot, token: token, message: "no")
         let node = AddNode(queue: 0, name: "x", dependencies: [DependencyFields(.job(id))])
         var frame: [UInt8] =
-            switch random.next() % 20 {
+            switch random.next() % 23 {
+            case 20: WireClient.frame(nearlyRightMove(sequence, completion, &random))
+            case 21, 22: WireClient.frame(nearlyRightAdd(sequence, completion, &random))
             case 0: WireClient.frame(Complete(sequence: sequence, completions: [completion, completion]))
             case 1: WireClient.frame(Fail(sequence: sequence, failures: [failure]))
             case 2:
@@ -74,6 +76,28 @@ import Testing
             }
         }
         return frame
+    }
+
+    private func nearlyRightMove(_ sequence: UInt64, _ lease: Completion, _ random: inout SeededRandom) -> Move {
+        let place: Move.Place = random.next() % 2 == 0 ? .delayed : .waitingChildren
+        return Move(
+            sequence: sequence,
+            slot: lease.slot,
+            token: lease.token,
+            to: place,
+            delay: place == .delayed ? random.next() % 3 : 0,
+            data: random.next() % 2 == 0 ? Payload(.binary, [1]) : nil
+        )
+    }
+
+    private func nearlyRightAdd(_ sequence: UInt64, _ lease: Completion, _ random: inout SeededRandom) -> HeldAdd {
+        HeldAdd(
+            sequence: sequence,
+            slot: lease.slot,
+            token: lease.token,
+            action: random.next() % 2 == 0 ? .add : .complete,
+            add: AddTail(queues: ["q"], items: [.child(key: random.next() % 2 == 0 ? "k" : nil), .single("x")])
+        )
     }
 
     /// Every way in which a lease can end, at the same time, again and again.

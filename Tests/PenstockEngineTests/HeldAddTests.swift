@@ -129,7 +129,10 @@ import Testing
         #expect(try refusal { try engine.addHeld(lease, .child(job("a", after: [.job(lease.job)]))) } == .cycle)
         #expect(try refusal { try engine.addHeld(lease, .child(job("h", id: "h"))) } == .selfReference)
         let through = try refusal {
-            try engine.addHeld(lease, .flow([job("a", after: [.job(flow["up"])]), job("b", after: [.node("a")])]).child())
+            try engine.addHeld(
+                lease,
+                .flow([job("a", after: [.job(flow["up"])]), job("b", after: [.node("a")])]).child()
+            )
         }
         #expect(through == .cycle)
         // Beside the job, what waits for it is welcome.
@@ -228,7 +231,11 @@ import Testing
         let flow = try engine.add(.flow([job("h"), job("s", id: "s"), job("t", id: "t")]))
         let lease = try engine.lease(flow["h"])
         try engine.fail(flow["t"])
-        try engine.addHeld(lease, .child(job("s", id: "s"), .ignore), .single(job("u", after: [.job(flow["t"], .ignore)])))
+        try engine.addHeld(
+            lease,
+            .child(job("s", id: "s"), .ignore),
+            .single(job("u", after: [.job(flow["t"], .ignore)]))
+        )
         try engine.fail(flow["s"])
         try engine.complete(flow["h"])
         try engine.complete(try engine.lease("q")[0].job)

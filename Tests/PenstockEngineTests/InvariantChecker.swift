@@ -282,7 +282,9 @@ struct InvariantChecker {
         }
         let later = dump.jobs.filter { $0.value.marks.contains(.isAddedLater) }
         expect(Set(dump.laterJobs.map(\.job)) == Set(later.keys), "jobs added later stand not all in their table")
-        for key in dump.laterJobs { expect(later[key.job]?.flow == key.flow, "job \(key.job) was added to another flow") }
+        for key in dump.laterJobs {
+            expect(later[key.job]?.flow == key.flow, "job \(key.job) was added to another flow")
+        }
         for (id, flow) in dump.flows {
             let count = dump.laterJobs.count { $0.flow == id }
             expect(Int(flow.later) == count, "flow \(id): \(flow.later) jobs added later, against \(count)")

@@ -144,7 +144,8 @@ import Testing
 
     // MARK: Other ends of an attempt
 
-    @Test func `an attempt that completes while children are unresolved has failed, and is retried when they are`() throws
+    @Test func `an attempt that completes while children are unresolved has failed, and is retried when they are`()
+        throws
     {
         let lease = try leased(job("h") { $0.attempts = 2 })
         let added = try engine.addHeld(lease, .child(job("a")))

@@ -127,7 +127,9 @@ import Testing
     @Test func `what is refused leaves the lease alone`() async throws {
         try await withWireServer { server in
             let (client, parent) = try worker(server)
-            #expect(try refusal { try client.addHeld(parent, [.child(key: "k"), .child(key: "k")]) } == .duplicateCustomID)
+            #expect(
+                try refusal { try client.addHeld(parent, [.child(key: "k"), .child(key: "k")]) } == .duplicateCustomID
+            )
             #expect(try refusal { try client.complete(parent, adding: [.child()]) } == .invalidOption)
             #expect(
                 try refusal { try client.complete(parent, adding: [.single("x", after: [JobID(999)])]) }
@@ -211,7 +213,11 @@ import Testing
     @Test func `a job completes and what follows it is added`() async throws {
         try await withWireServer { server in
             let (client, parent) = try worker(server)
-            let ids = try client.complete(parent, result: Payload(.json, [1]), adding: [.single("next", after: [parent.job])])
+            let ids = try client.complete(
+                parent,
+                result: Payload(.json, [1]),
+                adding: [.single("next", after: [parent.job])]
+            )
             #expect(try client.job(parent.job).outcome == .result(.json, [1]))
             let next = try client.deliveries()[0]
             #expect([next.job] == ids && next.hasDependencies)
@@ -233,10 +239,11 @@ import Testing
                 server.crash()
                 try server.start()
                 let watcher = try server.openClient()
-                let isAdded = try watcher.request(
-                    GetJob(job: .custom(queue: "children", id: "next-\(round)")),
-                    JobView.self
-                ).refusal == nil
+                let isAdded =
+                    try watcher.request(
+                        GetJob(job: .custom(queue: "children", id: "next-\(round)")),
+                        JobView.self
+                    ).refusal == nil
                 #expect((try watcher.job(parent.job).state == .completed) == isAdded)
                 #expect(isAdded || round % 3 != 0)
                 client = try server.openClient()
@@ -306,12 +313,14 @@ import Testing
                 let id = try client.add(queue: "q-\(order)")[0]
                 try client.subscribe(["q-\(order)"])
                 let delivery = try client.deliveries()[0]
-                let move = WireClient.frame(client.moving(delivery))
-                let add = WireClient.frame(client.heldAdd(delivery, .complete, [.single("x", after: [JobID(999)])]))
+                let command =
+                    order == 0
+                    ? WireClient.frame(client.heldAdd(delivery, .complete, [.single("x", after: [JobID(999)])]))
+                    : WireClient.frame(client.moving(delivery))
                 let hold = WireClient.frame(Hold(tokens: [delivery.token]), correlation: 7)
                 let release = WireClient.frame(Release(tokens: [delivery.token]), correlation: 8)
-                let bytes = [move, add, move + release, move + hold][order]
-                client.send(bytes: bytes + WireClient.frame(Goodbye(), correlation: 9))
+                let between = [[], [], release, hold][order]
+                client.send(bytes: command + between + WireClient.frame(Goodbye(), correlation: 9))
                 _ = try client.untilClosed()
                 let other = try server.openClient()
                 try other.poll { $0.leases == 0 }
@@ -335,7 +344,9 @@ import Testing
                 guard !children.isEmpty else { continue }
                 let first = client.newSequence(count: children.count)
                 let completions = children.map { Completion(slot: $0.slot, token: $0.token) }
-                client.send(bytes: WireClient.frame(Complete(sequence: first, completions: completions), capacity: 1 << 20))
+                client.send(
+                    bytes: WireClient.frame(Complete(sequence: first, completions: completions), capacity: 1 << 20)
+                )
                 done += children.count
                 _ = try client.outcome(first + UInt64(children.count) - 1)
             }

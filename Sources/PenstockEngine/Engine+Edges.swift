@@ -137,13 +137,13 @@ extension Engine {
             key.position < record.dependencies.detachedBelow
         {
             position = key.position + 1
-            guard found.kind == .unprocessed else { continue }
-            if !found.isAttached {
-                // What had been held when the job went on holds it again.
-                held += found.isHeld ? 1 : 0
-                continue
-            }
+            guard found.kind == .unprocessed, found.isAttached || found.isHeld else { continue }
             var edge = found
+            if !found.isAttached {
+                // What had been held when the job went on holds it again, unless it has been retried since.
+                edge.isHeld = try self.record(of: found.dependency, transaction)?.state.isFinished ?? false
+                held += edge.isHeld ? 1 : 0
+            }
             edge.isAttached = false
             try put(edge, at: key, &transaction)
         }

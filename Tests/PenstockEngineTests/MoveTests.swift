@@ -99,6 +99,35 @@ import Testing
         #expect(try engine.flow(flow.flow).status == .blocked)
     }
 
+    @Test(arguments: [true, false])
+    func `a child that is retried holds its parent no more`(isDetached: Bool) throws {
+        // The checker knows no retries: an edge that was detached keeps what happened to it.
+        engine.checks = false
+        let flow = try engine.add(.flow([job("h") { $0.attempts = 2 }]))
+        var lease = try engine.lease(flow["h"])
+        let added = try engine.addHeld(lease, .child(job("held"), .wait), .child(job("go"), .continue))
+        try engine.fail(added["held"])
+        if isDetached {
+            #expect(try engine.move(lease))
+            try engine.fail(added["go"])
+            lease = try engine.lease(flow["h"])
+        }
+        let retry = engine.session.draw()
+        var writer = WireWriter()
+        Retry(sequence: retry, target: .job(added["held"])).encode(into: &writer)
+        let body = engine.batch.keep(writer.span)
+        engine.stage(.retry, engine.session) {
+            $0.sequence = retry
+            $0.body = body
+        }
+        try engine.commit()
+        #expect(engine.session.code(retry) == .ok)
+        #expect(try engine.move(lease))
+        #expect(try engine.record(flow["h"])?.dependencies.held == 0)
+        try engine.complete(added["held"])
+        #expect(try engine.state(flow["h"]) == (isDetached ? .waiting : .waitingChildren))
+    }
+
     // MARK: To delayed
 
     @Test func `a job that is moved to delayed comes back at its place, with no attempt made`() throws {

@@ -100,6 +100,25 @@ import Testing
         )
     }
 
+    /// Commands that may end a lease and do not, or do, and others of the same lease behind them.
+    private func mayEnd(_ delivery: Delivery, _ client: WireClient, _ random: inout SeededRandom) -> [UInt8] {
+        var bytes =
+            switch random.next() % 3 {
+            case 0: WireClient.frame(client.moving(delivery))
+            case 1: WireClient.frame(client.moving(delivery, to: .delayed))
+            default: WireClient.frame(client.heldAdd(delivery, .complete, [.single("x", after: [JobID(1 << 40)])]))
+            }
+        switch random.next() % 4 {
+        case 0: bytes += WireClient.frame(Release(tokens: [delivery.token]), correlation: 1)
+        case 1:
+            let completion = Completion(slot: delivery.slot, token: delivery.token)
+            bytes += WireClient.frame(Complete(sequence: client.newSequence(), completions: [completion]))
+        case 2: bytes += WireClient.frame(client.moving(delivery))
+        default: break
+        }
+        return bytes
+    }
+
     /// Every way in which a lease can end, at the same time, again and again.
     @Test(arguments: [11, 12, 13, 14, 15, 16] as [UInt64])
     func `whatever becomes of its leases, every job is completed`(_ seed: UInt64) async throws {
@@ -138,7 +157,12 @@ import Testing
                     clients[index].held += try client.allDeliveries()
                     let held = clients[index].held
                     let some = held.shuffled(using: &random).prefix(3)
-                    switch random.next() % 10 {
+                    switch random.next() % 12 {
+                    case 9, 10:
+                        // In one write: what may end a lease or not, and what ends it.
+                        let bytes = some.flatMap { mayEnd($0, client, &random) }
+                        client.send(bytes: bytes)
+                        if random.next() % 2 == 0 { _ = try client.outcome(client.sequence) }
                     case 0, 1, 2:
                         for delivery in some { _ = try client.complete(delivery) }
                     case 3:

@@ -12,14 +12,30 @@ struct AddPlan {
         var item: Int
         /// Its id: given anew in order, or the stored job's.
         var job: JobID
-        /// True: its custom id was taken, and `job` is the stored job.
+        /// True: its custom id or its key was taken, and `job` is the stored job.
         var isExisting = false
         /// The first dependent among the new edges, and its edge's position.
         var firstDependent = JobID.none
         var firstDependentPosition: UInt32 = 0
         var dependents: UInt32 = 0
-        /// A node of its own item depends on it.
-        var hasDependentInItem = false
+        /// A new node of its own flow depends on it.
+        var hasDependentInFlow = false
+        /// Another node of its item names it as a dependency: it is no sink of the item.
+        var isNamedInItem = false
+
+        init(fields: NodeFields, item: Int) {
+            self.fields = fields
+            self.item = item
+            job = .none
+        }
+
+        /// A stored job that is in no item.
+        init(stored job: JobID) {
+            fields = .none
+            item = -1
+            self.job = job
+            isExisting = true
+        }
     }
 
     struct Item {
@@ -28,6 +44,8 @@ struct AddPlan {
         var isMore = false
         var name: ByteRange
         var metadata: ItemFields.Metadata?
+        /// Present where its sinks become dependencies of the held job.
+        var child: ChildFields?
         var firstNode: Int
         var nodes: Int
         var newNodes = 0
@@ -45,6 +63,16 @@ struct AddPlan {
         var hungPosition: UInt32?
     }
 
+    /// The job whose worker adds.
+    struct Held {
+        var job: JobID
+        /// What it adds alone belongs to this flow, too.
+        var flow: FlowID
+        /// The position of its next edge.
+        var position: UInt32
+        var context: AddContext
+    }
+
     /// The message's queues: where their names stand, and their ids (0: not known yet).
     var queueNames: [ByteRange] = []
     var queues: [QueueID] = []
@@ -54,11 +82,15 @@ struct AddPlan {
     var edges: [Edge] = []
     /// New edges whose dependent is a stored job.
     var hasHungEdges = false
+    var held: Held?
+    /// The held job among the nodes, the last of them, where it is given children.
+    var holder: Int?
 
     // Scratch for finding what stands twice.
     var sortedIDs: [JobID] = []
     var lastDependent: [Int] = []
     var customNodes: [Int] = []
+    var keyNodes: [Int] = []
 
     mutating func removeAll() {
         queueNames.removeAll(keepingCapacity: true)
@@ -67,8 +99,19 @@ struct AddPlan {
         nodes.removeAll(keepingCapacity: true)
         edges.removeAll(keepingCapacity: true)
         customNodes.removeAll(keepingCapacity: true)
+        keyNodes.removeAll(keepingCapacity: true)
         lastDependent.removeAll(keepingCapacity: true)
         hasHungEdges = false
+        held = nil
+        holder = nil
+    }
+
+    /// The flow that a new job belongs to which was added alone.
+    var flowOfSingles: FlowID { held?.flow ?? .none }
+
+    /// True where new nodes of the items are in one flow.
+    func shareFlow(_ a: Int, _ b: Int) -> Bool {
+        a == b || flowOfSingles != .none && !items[a].isFlow && !items[b].isFlow
     }
 
     /// Writes the body of ``AddOutcome``, without making that value, which would allocate for each add.

@@ -7,6 +7,12 @@ package struct Command: Sendable {
         case add
         case complete
         case fail
+        /// The worker of a job adds to it, or beside it; the job goes on running.
+        case addHeld
+        /// The worker of a job completes it and adds what follows.
+        case addCompleting
+        /// The worker of a job puts it off.
+        case move
         case cancel
         case retry
         case finish
@@ -56,7 +62,7 @@ package struct Command: Sendable {
     package var startedAt: UInt64 = 0
     /// Milliseconds: a failure's own delay, or a written lease's duration.
     package var duration: UInt64 = 0
-    /// An add's body, a result, a failure's message, a refusal's message.
+    /// The body of a message that the engine reads, a result, a failure's message, a refusal's message.
     package var body = ByteRange.empty
     /// A failure's details.
     package var details = ByteRange.empty
@@ -157,6 +163,8 @@ package struct BatchResult: Sendable {
     package var withdrawn: [ReadyEntry] = []
     /// Lease slots whose lease has ended durably.
     package var freedSlots: [UInt32] = []
+    /// Lease slots whose lease might have ended with a command, and goes on.
+    package var keptSlots: [UInt32] = []
     /// Sessions that are open now, or gone.
     package var openedSessions: [UInt32] = []
     package var endedSessions: [UInt32] = []
@@ -185,6 +193,7 @@ package struct BatchResult: Sendable {
         ready.removeAll(keepingCapacity: true)
         withdrawn.removeAll(keepingCapacity: true)
         freedSlots.removeAll(keepingCapacity: true)
+        keptSlots.removeAll(keepingCapacity: true)
         openedSessions.removeAll(keepingCapacity: true)
         endedSessions.removeAll(keepingCapacity: true)
         finishedJobs.removeAll(keepingCapacity: true)

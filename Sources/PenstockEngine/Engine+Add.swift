@@ -19,11 +19,14 @@ extension Engine {
             case .lmdb(let error): throw error
             }
         }
-        try carryOut(body, &transaction, &result)
+        try writePlan(body, &transaction, &result)
+        try hangEdges(&transaction, &result)
+        try settleFinished(&transaction, &result)
         answer(command, at: index)
     }
 
-    private mutating func carryOut(
+    /// Writes the new jobs, with their edges.
+    mutating func writePlan(
         _ body: RawSpan,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
@@ -35,8 +38,6 @@ extension Engine {
             try write(item: item, nextEdge: &nextEdge, body, &transaction, &result)
         }
         meta.nextJob += UInt64(plan.items.reduce(0) { $0 + $1.newNodes })
-        try hangEdges(&transaction, &result)
-        try settleFinished(&transaction, &result)
     }
 
     /// Makes the queues that the plan names and that nobody has named before.
@@ -55,12 +56,12 @@ extension Engine {
             position = edge.node == node ? position + 1 : 0
             node = edge.node
             guard edge.dependencyNode >= 0, !plan.nodes[edge.dependencyNode].isExisting,
-                !plan.nodes[edge.node].isExisting
+                !plan.nodes[edge.node].isExisting || edge.node == plan.holder
             else { continue }
             let target = edge.dependencyNode
             if plan.nodes[target].dependents == 0 {
                 plan.nodes[target].firstDependent = plan.nodes[edge.node].job
-                plan.nodes[target].firstDependentPosition = position
+                plan.nodes[target].firstDependentPosition = edge.hungPosition ?? position
             }
             plan.nodes[target].dependents += 1
         }
@@ -78,7 +79,10 @@ extension Engine {
         if shape.isFlow && shape.newNodes > 0 {
             flow = FlowID(meta.nextFlow)
             meta.nextFlow += 1
+        } else if !shape.isFlow {
+            flow = plan.flowOfSingles
         }
+        let joins = !shape.isFlow && flow != .none
         var record = FlowRecord()
         record.createdAt = meta.wall
         record.jobs = UInt32(shape.newNodes)
@@ -90,18 +94,33 @@ extension Engine {
             let state = try write(
                 node: index,
                 flow: flow,
+                joins: joins,
                 edges: firstEdge..<nextEdge,
                 body,
                 &transaction,
                 &result
             )
+            if joins { try join(flow, plan.nodes[index].job, state, &transaction) }
             record.counts[state] += 1
         }
-        guard flow != .none else { return }
+        guard flow != .none, !joins else { return }
         if shape.metadata != nil { record.flags.insert(.hasMetadata) }
         try flushFlow(&transaction)
         openFlow = OpenFlow(id: flow, record: record)
         try describe(flow, shape, body, &transaction)
+    }
+
+    /// Counts a job that is added to a flow when that runs.
+    private mutating func join(
+        _ flow: FlowID,
+        _ job: JobID,
+        _ state: JobState,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard try open(flow, &transaction) else { throw LMDBError(.corrupted, in: .get) }
+        openFlow!.record.counts[state] += 1
+        openFlow!.record.later += 1
+        try putEmpty(FlowJobKey(flow, job), in: tables.laterJobs, &transaction)
     }
 
     /// Writes what a flow is called, and what its user says of it.
@@ -128,6 +147,7 @@ extension Engine {
     mutating func write(
         node index: Int,
         flow: FlowID,
+        joins: Bool,
         edges: Range<Int>,
         _ body: RawSpan,
         _ transaction: inout WriteTransaction,
@@ -151,7 +171,8 @@ extension Engine {
         if options.cancelSiblings { record.marks.insert(.cancelsSiblings) }
         if options.lifo { record.flags.insert(.lifo) }
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
-        if !node.hasDependentInItem { record.flags.insert(.isSink) }
+        if joins { record.marks.insert(.isAddedLater) }
+        if !node.hasDependentInFlow { record.flags.insert(.isSink) }
         if edges.isEmpty {
             record.state = options.delay > 0 ? .delayed : .waiting
         } else {
@@ -186,7 +207,7 @@ extension Engine {
             let id = body.extracting(node.fields.customID)
             try transaction.put(scratch.span, for: CustomIDKey(record.queue, id), in: tables.customIDs)
         }
-        try writeEdges(edges, of: node.job, flow, &transaction)
+        try writeEdges(edges, of: node.job, joining: joins || staging != nil ? flow : .none, &transaction)
         if staging != nil {
             staging!.count(record.state, in: record.queue)
             return record.state
@@ -206,16 +227,19 @@ extension Engine {
         return record.state
     }
 
-    /// Writes the edges of a new node, and the reverse entries that are not in their dependency's record.
-    private mutating func writeEdges(
+    /// Writes the edges of a new node or of the held job, and the reverse entries that are not in their dependency's
+    /// record.
+    ///
+    /// - Parameter flow: the flow that the job is in, where stored jobs can be in it, too.
+    mutating func writeEdges(
         _ edges: Range<Int>,
         of job: JobID,
-        _ flow: FlowID,
+        joining flow: FlowID,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         for place in edges {
             let edge = plan.edges[place]
-            let position = UInt32(place - edges.lowerBound)
+            let position = edge.hungPosition ?? UInt32(place - edges.lowerBound)
             if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
                 let target = plan.nodes[edge.dependencyNode]
                 let policy = edge.policy ?? target.fields.options.onFailure
@@ -226,7 +250,7 @@ extension Engine {
                 }
             } else {
                 try writeEdge(edge, at: EdgeKey(job, position), &transaction)
-                if staging?.contains(edge.dependency) == true {
+                if staging?.contains(edge.dependency) ?? true {
                     try takeSink(edge.dependency, ofFlow: flow, &transaction)
                 }
             }
@@ -283,14 +307,14 @@ extension Engine {
     }
 
     /// Hangs new dependencies on stored jobs: each waits for them from now on.
-    private mutating func hangEdges(
+    mutating func hangEdges(
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard plan.hasHungEdges else { return }
         for place in plan.edges.indices {
             let edge = plan.edges[place]
-            guard plan.nodes[edge.node].isExisting else { continue }
+            guard plan.nodes[edge.node].isExisting, edge.node != plan.holder else { continue }
             let job = plan.nodes[edge.node].job
             guard var record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
             if record.state != .waitingChildren {
@@ -326,7 +350,7 @@ extension Engine {
     }
 
     /// Resolves the new edges whose dependency had finished before the add.
-    private mutating func settleFinished(
+    mutating func settleFinished(
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
@@ -345,7 +369,7 @@ extension Engine {
         try carryOutEffects(&transaction, &result)
     }
 
-    private mutating func answer(_ command: Command, at index: UInt32) {
+    mutating func answer(_ command: Command, at index: UInt32) {
         let start = outcomes.begin(command, at: index)
         let newFlows = plan.items.count { $0.isFlow && $0.newNodes > 0 }
         let firstFlow = meta.nextFlow - UInt64(newFlows)

@@ -4,20 +4,28 @@ import PenstockWire
 /// Reading and checking an add.
 extension Engine {
     /// Fills ``plan`` from the message; nothing is written.
+    ///
+    /// - Parameters:
+    ///   - body: an ADD's body, or the end of another command's, from the queues on.
+    ///   - held: the job whose worker sent that other command.
     mutating func makePlan(
         _ body: RawSpan,
+        heldBy held: AddPlan.Held? = nil,
         _ transaction: borrowing WriteTransaction
     ) throws(PlanError) {
         plan.removeAll()
+        plan.held = held
         do throws(WireError) {
-            var decoder = try AddDecoder(body)
+            var decoder = if let held { try AddDecoder(tail: body, held.context) } else { try AddDecoder(body) }
             try readNodes(&decoder)
         } catch {
             throw .refused(error)
         }
         try giveIDs(body, transaction)
         try findCustomIDsTwice(body)
+        try findChildKeysTwice(body)
         for index in plan.nodes.indices { try planEdges(of: index, body, transaction) }
+        try planChildren(body, transaction)
         if plan.hasHungEdges { try findCycles(transaction) }
     }
 
@@ -42,12 +50,13 @@ extension Engine {
                     isMore: fields.kind == .more,
                     name: fields.name,
                     metadata: fields.metadata,
+                    child: fields.child,
                     firstNode: plan.nodes.count,
                     nodes: nodes
                 )
             )
             for _ in 0..<nodes {
-                plan.nodes.append(AddPlan.Node(fields: try decoder.nextNode(), item: item, job: .none))
+                plan.nodes.append(AddPlan.Node(fields: try decoder.nextNode(), item: item))
             }
         }
         try decoder.end()
@@ -64,11 +73,16 @@ extension Engine {
         return id
     }
 
-    /// Gives every node its id: the stored job's where its custom id is taken, else the next one.
+    /// Gives every node its id: the stored job's where its key or its custom id is taken, else the next one.
     mutating func giveIDs(_ body: RawSpan, _ transaction: borrowing WriteTransaction) throws(PlanError) {
         var next = staging.map { $0.firstJob.rawValue + UInt64($0.newJobs) } ?? meta.nextJob
         for index in plan.nodes.indices {
             let node = plan.nodes[index]
+            if let stored = try storedChild(index, body, transaction) {
+                plan.nodes[index].job = stored
+                plan.nodes[index].isExisting = true
+                continue
+            }
             if !node.fields.customID.isEmpty {
                 plan.customNodes.append(index)
                 if let stored = try storedJob(node, body, transaction) {
@@ -217,6 +231,7 @@ extension Engine {
             let node = Int(target)
             guard plan.lastDependent[node] != index else { throw .refused(twice(index, plan.nodes[node].job, body)) }
             plan.lastDependent[node] = index
+            if plan.nodes[node].item == plan.nodes[index].item { plan.nodes[node].isNamedInItem = true }
             return AddPlan.Edge(
                 node: index,
                 dependency: plan.nodes[node].job,
@@ -258,7 +273,7 @@ extension Engine {
         }
     }
 
-    private mutating func findDependenciesTwice(
+    mutating func findDependenciesTwice(
         _ index: Int,
         _ edges: ArraySlice<AddPlan.Edge>,
         _ body: RawSpan
@@ -284,22 +299,7 @@ extension Engine {
     ) throws(PlanError) {
         let job = plan.nodes[index].job
         do throws(LMDBError) {
-            var kept = firstEdge
-            for place in firstEdge..<plan.edges.count {
-                let edge = plan.edges[place]
-                if edge.dependencyNode >= 0 && !plan.nodes[edge.dependencyNode].isExisting {
-                    plan.edges[kept] = edge
-                    kept += 1
-                } else if try position(of: job, under: edge.dependency, transaction) == nil,
-                    try !isRemoved(edge, transaction)
-                {
-                    plan.edges[kept] = edge
-                    kept += 1
-                }
-            }
-            plan.edges.removeLast(plan.edges.count - kept)
-            guard kept > firstEdge else { return }
-            plan.hasHungEdges = true
+            guard try keepNewEdges(of: job, from: firstEdge, transaction) else { return }
             guard let record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
             switch record.state {
             case .waiting where !leaseSet.contains(job), .delayed, .waitingChildren: return
@@ -314,6 +314,28 @@ extension Engine {
                 "\(describe(index, body)) is stored as job \(job), which runs or has ended: it can't be given dependencies any more."
             )
         )
+    }
+
+    /// Keeps what is new of the edges from a stored job; false where nothing is.
+    mutating func keepNewEdges(
+        of job: JobID,
+        from firstEdge: Int,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        var kept = firstEdge
+        for place in firstEdge..<plan.edges.count {
+            let edge = plan.edges[place]
+            if edge.dependencyNode < 0 || plan.nodes[edge.dependencyNode].isExisting {
+                if try position(of: job, under: edge.dependency, transaction) != nil { continue }
+                if try isRemoved(edge, transaction) { continue }
+            }
+            plan.edges[kept] = edge
+            kept += 1
+        }
+        plan.edges.removeLast(plan.edges.count - kept)
+        guard kept > firstEdge else { return false }
+        plan.hasHungEdges = true
+        return true
     }
 
     /// True where the edge would be gone at once: it was, when the same add came first.
@@ -333,87 +355,14 @@ extension Engine {
         // A stored job is of another flow, whatever item names it.
         guard edge.dependencyNode >= 0, !plan.nodes[edge.node].isExisting else { return }
         let target = edge.dependencyNode
-        if plan.nodes[target].item == plan.nodes[edge.node].item { plan.nodes[target].hasDependentInItem = true }
-    }
-
-    // MARK: Cycles
-
-    /// Steps that the search for a cycle may take.
-    static let cycleStepsMax = 100_000
-
-    /// Walks the unfinished dependencies of every stored job that gets new ones: none may lead back to it.
-    private mutating func findCycles(_ transaction: borrowing WriteTransaction) throws(PlanError) {
-        // New nodes alone can form no cycle: each depends only on what comes before it.
-        var newEdges: [JobID: [JobID]] = [:]
-        for edge in plan.edges { newEdges[plan.nodes[edge.node].job, default: []].append(edge.dependency) }
-        var steps = 0
-        for node in plan.nodes where node.isExisting && newEdges[node.job] != nil {
-            var from: [JobID: JobID] = [:]
-            var stack = newEdges[node.job]!
-            for dependency in stack { from[dependency] = node.job }
-            while let job = stack.popLast() {
-                if job == node.job { throw .refused(cycle(node.job, from)) }
-                steps += 1
-                guard steps <= Engine.cycleStepsMax else {
-                    throw .refused(
-                        WireError(
-                            .cycleSearchTooLarge,
-                            "Looking for a cycle took more than \(Engine.cycleStepsMax) steps: too many jobs lie below."
-                        )
-                    )
-                }
-                let stored = try unfinishedDependencies(of: job, limit: Engine.cycleStepsMax - steps, transaction)
-                for dependency in stored + newEdges[job, default: []] where from[dependency] == nil {
-                    from[dependency] = job
-                    stack.append(dependency)
-                }
-            }
+        if plan.shareFlow(plan.nodes[target].item, plan.nodes[edge.node].item) {
+            plan.nodes[target].hasDependentInFlow = true
         }
-    }
-
-    private mutating func unfinishedDependencies(
-        of job: JobID,
-        limit: Int,
-        _ transaction: borrowing WriteTransaction
-    ) throws(PlanError) -> [JobID] {
-        var found: [JobID] = []
-        do throws(LMDBError) {
-            guard let record = try record(of: job, transaction), record.flags.contains(.hasDependencies) else {
-                return []
-            }
-            var cursor = try transaction.cursor(in: tables.edges)
-            var entry = try cursor.seek(to: EdgeKey(job, 0))
-            while let edge = entry, edge.key?.dependent == job, found.count <= limit {
-                let value = edge.value
-                let record = try decode { () throws(WireError) in try EdgeRecord(value) }
-                // One that failed may be retried, and its edge would count again.
-                if record.kind != .processed { found.append(record.dependency) }
-                entry = try cursor.next()
-            }
-        } catch {
-            throw .lmdb(error)
-        }
-        return found
-    }
-
-    private mutating func cycle(_ job: JobID, _ from: [JobID: JobID]) -> WireError {
-        // From the end back to the beginning: what is too long to tell is left out in the middle.
-        var path = [job.description]
-        var last = job.description
-        var step = from[job]
-        while let current = step, current != job {
-            last = current.description
-            if path.count < 32 { path.append(last) }
-            step = from[current]
-        }
-        if path.last != last { path += path.count < 32 ? [last] : ["...", last] }
-        path.append(job.description)
-        let text = path.reversed().joined(separator: " depends on ")
-        return WireError(.cycle, "The add would close a cycle: \(text).")
     }
 
     /// A node for a message: its index and its name.
     mutating func describe(_ index: Int, _ body: RawSpan) -> String {
+        if index == plan.holder { return "The held job" }
         let name = (try? body.string(plan.nodes[index].fields.name, "job name")) ?? ""
         return "Node \(index) (\(Names.quoted(name)))"
     }

@@ -3,28 +3,69 @@ import PenstockWire
 
 /// The end of an attempt: completed, failed, given back or stalled.
 extension Engine {
-    /// Applies a completion or a failure; false where the job is not under this lease any more.
+    /// Applies a completion or a failure.
+    ///
+    /// - Returns: `fenced` where the job is not under this lease any more; `unresolvedDependencies` where the worker
+    ///   completed a job that waits for what it added: the attempt has failed.
     mutating func finishAttempt(
         _ command: Command,
         _ arena: RawSpan,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
-    ) throws(LMDBError) -> Bool {
-        guard var record = try leased(command, transaction) else { return false }
+    ) throws(LMDBError) -> ErrorCode {
+        guard var record = try leased(command, transaction) else { return .fenced }
+        var status = ErrorCode.ok
+        if command.kind == .fail {
+            try endAttempt(&record, command, &transaction)
+            try fail(&record, command, arena, &transaction, &result)
+        } else if record.dependencies.counting > 0 {
+            try failUnresolved(&record, command, &transaction, &result)
+            status = .unresolvedDependencies
+        } else {
+            try complete(&record, command, arena.extracting(command.body), &transaction, &result)
+        }
+        try carryOutEffects(&transaction, &result)
+        return status
+    }
+
+    /// Takes the job from its lease, and counts the attempt as a finished one; the caller moves it on.
+    private mutating func endAttempt(
+        _ record: inout JobRecord,
+        _ command: Command,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
         try leaveIndex(record, of: command.job, &transaction)
         endLease(&record, command)
         record.attemptsMade = record.attemptsMade == .max ? .max : record.attemptsMade + 1
-        if command.kind == .complete {
-            record.cause = .none
-            record.contentType = command.contentType
-            let kind: JobRecord.OutcomeKind = command.contentType == .none ? .none : .result
-            let body = arena.extracting(command.body)
-            try finish(&record, of: command.job, as: .completed, kind, body, &transaction, &result)
-        } else {
-            try fail(&record, command, arena, &transaction, &result)
-        }
-        try carryOutEffects(&transaction, &result)
-        return true
+    }
+
+    /// Completes a job that its worker holds; its dependents are told by the effects.
+    mutating func complete(
+        _ record: inout JobRecord,
+        _ command: Command,
+        _ outcome: RawSpan,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try endAttempt(&record, command, &transaction)
+        record.cause = .none
+        record.contentType = command.contentType
+        let kind: JobRecord.OutcomeKind = command.contentType == .none ? .none : .result
+        try finish(&record, of: command.job, as: .completed, kind, outcome, &transaction, &result)
+    }
+
+    /// Fails the attempt of a job that was to complete while an edge counts.
+    mutating func failUnresolved(
+        _ record: inout JobRecord,
+        _ command: Command,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try endAttempt(&record, command, &transaction)
+        let text = failureText(
+            "The attempt completed while \(record.dependencies.counting) dependencies are unresolved: move the job to waiting-children first."
+        )
+        try endInFailure(&record, command, text, isFinal: false, &transaction, &result)
     }
 
     private mutating func fail(
@@ -34,14 +75,26 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        let isUnrecoverable = command.flags & Failure.unrecoverableFlag != 0
         var text = WireWriter(capacity: 64 + Int(command.body.count) + Int(command.details.count))
         text.bytes16(arena.extracting(command.body))
         text.bytes32(arena.extracting(command.details))
-        guard isUnrecoverable || record.attemptsMade >= record.attempts else {
+        let isUnrecoverable = command.flags & Failure.unrecoverableFlag != 0
+        try endInFailure(&record, command, text, isFinal: isUnrecoverable, &transaction, &result)
+    }
+
+    /// Retries the job while attempts are left, else fails it.
+    private mutating func endInFailure(
+        _ record: inout JobRecord,
+        _ command: Command,
+        _ text: WireWriter,
+        isFinal: Bool,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard isFinal || record.attemptsMade >= record.attempts else {
             return try retry(&record, command, text, &transaction, &result)
         }
-        record.cause = isUnrecoverable ? .unrecoverable : .error
+        record.cause = isFinal ? .unrecoverable : .error
         try note(record.flow, &transaction)
         try finish(&record, of: command.job, as: .failed, .failure, text.span, &transaction, &result)
     }
@@ -64,14 +117,7 @@ extension Engine {
         record.cause = .error
         record.flags.insert(.isRetry)
         record.place = 0
-        if record.dependencies.counting > 0 {
-            // Its delay begins at the release.
-            try move(&record, of: command.job, to: .waitingChildren, &transaction, &result)
-        } else if wait > 0 {
-            try delay(&record, of: command.job, by: wait, &transaction, &result)
-        } else {
-            try makeReady(&record, of: command.job, &transaction, &result)
-        }
+        try comeBack(&record, of: command.job, after: wait, &transaction, &result)
         try rewrite(&record, of: command.job, outcome: .failure, text.span, &transaction)
     }
 
@@ -154,11 +200,7 @@ extension Engine {
                 return try carryOutEffects(&transaction, &result)
             }
         }
-        if record.dependencies.counting > 0 {
-            try move(&record, of: command.job, to: .waitingChildren, &transaction, &result)
-        } else {
-            try makeReady(&record, of: command.job, &transaction, &result)
-        }
+        try comeBack(&record, of: command.job, &transaction, &result)
         try rewrite(record, of: command.job, &transaction)
     }
 }

@@ -124,6 +124,35 @@ extension Engine {
         record.dependencies.counting = 0
     }
 
+    /// Waits again for every edge that is unprocessed, those that were let go of included; the caller writes the record.
+    mutating func attach(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        var position: UInt32 = 0
+        var held = 0
+        while position < record.dependencies.detachedBelow,
+            let (key, found) = try nextEdge(of: job, from: position, transaction),
+            key.position < record.dependencies.detachedBelow
+        {
+            position = key.position + 1
+            guard found.kind == .unprocessed, found.isAttached || found.isHeld else { continue }
+            var edge = found
+            if !found.isAttached {
+                // What had been held when the job went on holds it again, unless it has been retried since.
+                edge.isHeld = try self.record(of: found.dependency, transaction)?.state.isFinished ?? false
+                held += edge.isHeld ? 1 : 0
+            }
+            edge.isAttached = false
+            try put(edge, at: key, &transaction)
+        }
+        record.dependencies.detachedBelow = 0
+        record.dependencies.attached = 0
+        record.dependencies.counting = record.dependencies.unprocessed
+        try hold(&record, by: held, &transaction)
+    }
+
     /// Counts edges that `wait` holds; the flow of a job that waits for its children counts them, too.
     mutating func hold(
         _ record: inout JobRecord,

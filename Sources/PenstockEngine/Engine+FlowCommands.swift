@@ -34,11 +34,7 @@ extension Engine {
     }
 
     func read<Message: WireMessage>(_ type: Message.Type, _ body: RawSpan) throws(PlanError) -> Message {
-        do throws(WireError) {
-            return try Message(body: body)
-        } catch {
-            throw .refused(error)
-        }
+        try reading { () throws(WireError) in try Message(body: body) }
     }
 
     // MARK: Cancel
@@ -267,6 +263,15 @@ extension Engine {
             var reader = WireReader(bytes)
             return try reader.u32()
         }
+    }
+}
+
+/// What can't be read of a command is refused.
+func reading<Value>(_ body: () throws(WireError) -> Value) throws(PlanError) -> Value {
+    do throws(WireError) {
+        return try body()
+    } catch {
+        throw .refused(error)
     }
 }
 

@@ -85,9 +85,18 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction),
-            canWaitAgain(record, key.dependent)
-        else { return }
+        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction) else {
+            return
+        }
+        guard canWaitAgain(record, key.dependent) else {
+            if record.state == .active && edge.isHeld && counts(edge, key, record) {
+                // It runs, and will wait for the edge as for any other.
+                try unhold(&edge, key, &record, &transaction)
+                try put(edge, at: key, &transaction)
+                try rewrite(record, of: key.dependent, &transaction)
+            }
+            return
+        }
         try note(record.flow, &transaction)
         if record.state == .waiting || record.state == .delayed {
             try takeAway(&record, of: key.dependent, &transaction, &result)

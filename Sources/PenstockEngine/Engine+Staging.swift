@@ -261,7 +261,15 @@ extension Engine {
             stored.newJobs += 1
             record.jobs += 1
             let edges = firstEdge..<nextEdge
-            let state = try write(node: index, flow: stored.flow, edges: edges, tail, &transaction, &result)
+            let state = try write(
+                node: index,
+                flow: stored.flow,
+                joins: false,
+                edges: edges,
+                tail,
+                &transaction,
+                &result
+            )
             record.counts[state] += 1
         }
         if stored.flow != .none {

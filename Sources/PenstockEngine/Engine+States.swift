@@ -102,6 +102,27 @@ extension Engine {
         try putEmpty(DelayedKey(due: record.due, job: job), in: tables.delayed, &transaction)
     }
 
+    /// Brings a job back that is in no index now: to waiting-children while an edge counts, else to its queue, at once
+    /// or after a wait. The caller writes the record.
+    ///
+    /// A wait begins at the release: waiting-children keeps it for so long.
+    mutating func comeBack(
+        _ record: inout JobRecord,
+        of job: JobID,
+        after wait: UInt64 = 0,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        if record.dependencies.counting > 0 {
+            try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+            record.due = wait
+        } else if wait > 0 {
+            try delay(&record, of: job, by: wait, &transaction, &result)
+        } else {
+            try makeReady(&record, of: job, &transaction, &result)
+        }
+    }
+
     /// Takes a job out of the index that its state keeps it in.
     mutating func leaveIndex(
         _ record: JobRecord,
@@ -117,17 +138,24 @@ extension Engine {
     }
 
     /// Releases a job whose edges that count are all resolved; the caller writes the record.
+    ///
+    /// What it was to wait for when it came back begins now. The delay of its options comes before its first attempt:
+    /// a job that has started once is not delayed by it again.
     mutating func release(
         _ record: inout JobRecord,
         of job: JobID,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard record.flags.contains(.hasDelay), record.attemptsMade == 0 else {
-            return try makeReady(&record, of: job, &transaction, &result)
+        var wait = record.due
+        if record.flags.contains(.hasDelay) && record.attemptsStarted == 0 {
+            wait = try payloadDelay(record, of: job, transaction)
         }
-        let delay = try payloadDelay(record, of: job, transaction)
-        try self.delay(&record, of: job, by: delay, &transaction, &result)
+        if wait > 0 {
+            try delay(&record, of: job, by: wait, &transaction, &result)
+        } else {
+            try makeReady(&record, of: job, &transaction, &result)
+        }
     }
 
     private mutating func payloadDelay(

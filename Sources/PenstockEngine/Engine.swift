@@ -123,6 +123,7 @@ package struct Engine: ~Copyable {
         outcomes.removeAll()
         let before = meta
         let cursorBefore = expiryCursor
+        leaseSet.begin()
         withdrawals.settle(batch.settled)
         let withdrawalsBefore = withdrawals.count
         random = SplitMix64(seed: batch.seed)
@@ -133,6 +134,7 @@ package struct Engine: ~Copyable {
             meta = before
             expiryCursor = cursorBefore
             withdrawals.truncate(to: withdrawalsBefore)
+            leaseSet.undo()
             openFlow = nil
             openSettlement = nil
             staging = nil
@@ -189,13 +191,17 @@ package struct Engine: ~Copyable {
         effects.begin(limit: Effects.stepsMax)
         switch command.kind {
         case .complete, .fail:
-            let isApplied = try finishAttempt(command, batch.arena.span, &transaction, &result)
-            if isApplied {
+            let status = try finishAttempt(command, batch.arena.span, &transaction, &result)
+            if status == .ok {
                 outcomes.succeed(command, at: place)
             } else {
-                outcomes.refuse(command, at: place, .fenced)
+                outcomes.refuse(command, at: place, status)
             }
             result.freedSlots.append(command.slot)
+        case .addHeld, .addCompleting, .move:
+            let body = batch.arena.span.extracting(command.body)
+            let mayAdd = !refusingAdds && !isOverQuota
+            try applyHeld(command, at: place, body, mayAdd: mayAdd, &transaction, &result)
         case .add:
             if refusingAdds || isOverQuota {
                 outcomes.refuse(command, at: place, .full)

@@ -11,7 +11,26 @@ package struct LeaseSet: Sendable {
     private var index: Set<JobID>?
     private var questions = 0
 
+    /// What the batch has taken out itself, in case it is not committed.
+    private var ended: [SlotChange] = []
+
     package init() {}
+
+    /// A new batch begins: what the last one ended is durable.
+    mutating func begin() { ended.removeAll(keepingCapacity: true) }
+
+    /// A command has ended the lease, and the dispatcher does not know of it yet.
+    mutating func end(_ slot: UInt32, of job: JobID) {
+        guard Int(slot) < jobs.count, jobs[Int(slot)] == job else { return }
+        ended.append(SlotChange(slot: slot, job: job))
+        apply([SlotChange(slot: slot, job: .none)])
+    }
+
+    /// The batch was not committed: what it ended goes on.
+    mutating func undo() {
+        apply(ended)
+        begin()
+    }
 
     package mutating func apply(_ changes: [SlotChange]) {
         if !changes.isEmpty { (index, questions) = (nil, 0) }

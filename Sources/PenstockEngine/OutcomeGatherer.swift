@@ -46,10 +46,18 @@ struct OutcomeGatherer {
         end(command, start)
     }
 
+    /// A move that was carried out, or found that there is nothing to wait for.
+    mutating func succeed(_ command: Command, at index: UInt32, hasMoved: Bool) {
+        let start = begin(command, at: index)
+        MoveOutcome(hasMoved: hasMoved).encode(into: &sessions[place(of: command)].writer)
+        end(command, start)
+    }
+
     mutating func refuse(_ command: Command, at index: UInt32, _ code: ErrorCode) {
         switch code {
         case .fenced: refuse(command, at: index, OutcomeGatherer.fenced)
         case .full: refuse(command, at: index, OutcomeGatherer.full)
+        case .unresolvedDependencies: refuse(command, at: index, OutcomeGatherer.unresolved)
         default: refuse(command, at: index, WireError(code, ""))
         }
     }
@@ -58,6 +66,10 @@ struct OutcomeGatherer {
     static let fenced = WireError(
         .fenced,
         "The lease is not held any more: it ran out, was given back, or its job was taken away."
+    )
+    static let unresolved = WireError(
+        .unresolvedDependencies,
+        "The attempt has failed: it was completed while dependencies of its job are unresolved. Move the job to waiting-children first."
     )
 
     mutating func refuse(_ command: Command, at index: UInt32, _ error: WireError) {

@@ -6,8 +6,8 @@ package struct Tables: Sendable {
     package static let names = [
         "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
-        "settling", "flowsByName", "flowMetadata", "staged", "stagedAdds", "stagedItems", "stagedExisting",
-        "stagedEdges",
+        "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
+        "stagedExisting", "stagedEdges",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -55,6 +55,8 @@ package struct Tables: Sendable {
     let flowsByName: Table<FlowNameKey>
     /// `u8 contentType | bytes` by flow id, of the flows that have metadata.
     let flowMetadata: Table<UInt64>
+    /// Job ids by the job whose worker added them, and their key there.
+    let childKeys: Table<ChildKey>
 
     /// ``StagedRecord`` by the first job of the add: large adds that are not published.
     let staged: Table<UInt64>
@@ -90,6 +92,7 @@ package struct Tables: Sendable {
         settling = environment.table("settling")
         flowsByName = environment.table("flowsByName")
         flowMetadata = environment.table("flowMetadata")
+        childKeys = environment.table("childKeys")
         staged = environment.table("staged")
         stagedAdds = environment.table("stagedAdds")
         stagedItems = environment.table("stagedItems")
@@ -277,6 +280,23 @@ struct CustomIDKey: TableKey, ~Escapable {
     func encode(into writer: inout KeyWriter) {
         writer.append(queue.rawValue)
         writer.append(id)
+    }
+}
+
+/// `u64 job whose worker added the child | the child's key`
+struct ChildKey: TableKey, ~Escapable {
+    let parent: JobID
+    let key: RawSpan
+
+    @_lifetime(copy key)
+    init(_ parent: JobID, _ key: RawSpan) {
+        self.parent = parent
+        self.key = key
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(parent.rawValue)
+        writer.append(key)
     }
 }
 

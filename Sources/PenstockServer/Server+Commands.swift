@@ -47,6 +47,8 @@ extension Server {
         case .complete: try complete(body, session)
         case .fail: try fail(body, session)
         case .add: try change(.add, body, session, addBytes: body.byteCount)
+        case .addHeld: try addHeld(body, session)
+        case .move: try move(body, session)
         case .cancel, .retry, .finish, .resolve:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
@@ -216,7 +218,7 @@ extension Server {
     }
 
     /// Stages a refusal: the command uses up its number, and its outcome is remembered like any other.
-    private func refuse(_ sequence: UInt64, _ session: Session, _ error: WireError) {
+    func refuse(_ sequence: UInt64, _ session: Session, _ error: WireError) {
         var command = Command(.refuse)
         command.sessionSlot = session.slot
         command.session = session.id

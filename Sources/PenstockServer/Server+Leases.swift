@@ -50,6 +50,14 @@ extension Server {
         stage(command(.returnLease, slot, lease, session))
     }
 
+    /// Tends to leases that a command has left alive: meanwhile their session may have ended, or the server may stop.
+    func goOn(_ slots: [UInt32]) {
+        for slot in slots where dispatcher.leases.isLive(slot) {
+            guard let session = sessions[dispatcher.leases[slot].sessionSlot] else { continue }
+            if session.isEnding { returnLease(slot, session) } else if isStopping { writeLease(slot) }
+        }
+    }
+
     /// A command that concerns a lease.
     func command(_ kind: Command.Kind, _ slot: UInt32, _ lease: Lease, _ session: Session) -> Command {
         var command = Command(kind)

@@ -33,6 +33,7 @@ extension Server {
         for outcomes in result.outcomes { answer(outcomes, result) }
         dispatcher.settle(
             freed: result.freedSlots,
+            kept: result.keptSlots,
             withdrawn: result.withdrawn,
             ready: result.ready,
             revoked: &revoked
@@ -40,6 +41,7 @@ extension Server {
         dispatcher.leases.settled = result.commit
         staging.settled = result.commit
         if !revoked.isEmpty { tellRevoked() }
+        if !result.keptSlots.isEmpty { goOn(result.keptSlots) }
         for slot in result.endedSessions { didEnd(slot) }
         if !waits.isEmpty { answerWaits(result) }
         if !pendingSubscriptions.isEmpty { retryPendingSubscriptions() }

@@ -13,4 +13,17 @@ package struct NodeFields: Sendable {
     /// Its key under the held job; empty where none was given.
     package var childKey: ByteRange
     package var options: NodeOptions
+
+    /// Of a job that is in no message: it is stored, and takes part in an add.
+    package static let none = NodeFields(
+        queue: 0,
+        name: .empty,
+        contentType: .none,
+        data: .empty,
+        dependencyCount: 0,
+        dependencies: .empty,
+        customID: .empty,
+        childKey: .empty,
+        options: .default
+    )
 }

@@ -28,6 +28,8 @@ struct Dump {
     var outcomes: [OutcomeKey] = []
     var customIDs: [CustomID: JobID] = [:]
     var leases: [JobID: LeaseRecord] = [:]
+    var laterJobs: [FlowJobKey] = []
+    var childKeys: [(parent: JobID, key: [UInt8], job: JobID)] = []
 
     init(_ environment: Environment, _ reader: SnapshotReader) throws {
         let tables = Tables(environment)
@@ -73,6 +75,8 @@ struct Dump {
         try walk(tables.staged, snapshot) { _, row in staged.append(try StagedRecord(row)) }
         var pending: [Effect] = []
         try walk(tables.pending, snapshot) { _, row in pending.append(try Effect.decode(row).effect) }
+        try walk(tables.laterJobs, snapshot) { key, _ in laterJobs.append(key) }
+        try readChildKeys(tables, snapshot)
         var cursor = try snapshot.cursor(in: tables.customIDs)
         var entry = try cursor.first()
         while let found = entry {
@@ -83,6 +87,21 @@ struct Dump {
             entry = try cursor.next()
         }
         settleStaged(staged, pending)
+    }
+
+    private mutating func readChildKeys<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ tables: Tables,
+        _ snapshot: borrowing Snapshot
+    ) throws {
+        var cursor = try snapshot.cursor(in: tables.childKeys)
+        var entry = try cursor.first()
+        while let found = entry {
+            var key = KeyReader(found.keyBytes)
+            let parent = JobID(key.readUInt64()!)
+            var value = WireReader(found.value)
+            childKeys.append((parent, [UInt8](copying: key.readRest()), try value.jobID()))
+            entry = try cursor.next()
+        }
     }
 }
 

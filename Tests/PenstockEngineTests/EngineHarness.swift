@@ -127,6 +127,8 @@ final class EngineHarness {
     private(set) var sessions: [TestSession] = []
     /// By job: a job has one lease at most.
     private(set) var leases: [JobID: TestLease] = [:]
+    /// Leased jobs that a command took away from their workers.
+    private(set) var revoked: [JobID] = []
     private var freeSlots: [UInt32] = []
     private var slotCount: UInt32 = 0
     private var tokenCounter: UInt64 = 0
@@ -176,11 +178,19 @@ final class EngineHarness {
         }
         for slot in result.freedSlots {
             guard let lease = leases.values.first(where: { $0.slot == slot }) else { continue }
-            leases[lease.job] = nil
-            freeSlots.append(slot)
-            batch.slotChanges.append(SlotChange(slot: slot, job: .none))
+            free(lease)
         }
-        for entry in result.withdrawn { try #require(leases[entry.job] == nil, "a leased job was withdrawn") }
+        for entry in result.withdrawn {
+            guard let lease = leases[entry.job] else { continue }
+            revoked.append(entry.job)
+            free(lease)
+        }
+    }
+
+    private func free(_ lease: TestLease) {
+        leases[lease.job] = nil
+        freeSlots.append(lease.slot)
+        batch.slotChanges.append(SlotChange(slot: lease.slot, job: .none))
     }
 
     /// Every invariant of the tables, and of the engine's memory against them.
@@ -358,7 +368,7 @@ final class EngineHarness {
         return try open.ready(id)
     }
 
-    private func stage(_ kind: Command.Kind, _ lease: TestLease, _ change: (inout Command) -> Void = { _ in }) {
+    func stage(_ kind: Command.Kind, _ lease: TestLease, _ change: (inout Command) -> Void = { _ in }) {
         stage(kind, lease.session) {
             $0.job = lease.job
             $0.slot = lease.slot
@@ -405,8 +415,11 @@ final class EngineHarness {
     func stageReturn(_ lease: TestLease) { stage(.returnLease, lease) }
     func stageStall(_ lease: TestLease) { stage(.stall, lease) }
 
+    /// A command writes the job's lease.
+    func noteWritten(_ job: JobID) { leases[job]?.isWritten = true }
+
     func stageWrite(_ lease: TestLease) {
-        leases[lease.job]?.isWritten = true
+        noteWritten(lease.job)
         stage(.writeLease, lease) { $0.duration = 30_000 }
     }
 

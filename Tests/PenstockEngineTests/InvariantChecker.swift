@@ -29,6 +29,7 @@ struct InvariantChecker {
         copy.checkDependents()
         copy.checkCounts()
         copy.checkCustomIDs()
+        copy.checkChildKeys()
         copy.checkSessions()
         return copy.found
     }
@@ -111,7 +112,10 @@ struct InvariantChecker {
             expect(dump.queues[job.queue] != nil, "job \(id) is in no queue")
             expect(job.flow == .none || dump.flows[job.flow] != nil, "job \(id) is in a flow that is not there")
             expect(job.state != .waiting || job.place != 0, "job \(id) waits without a place")
-            expect([.delayed, .active].contains(job.state) || job.due == 0, "job \(id) is \(job.state) and has a due")
+            expect(
+                [.delayed, .active, .waitingChildren].contains(job.state) || job.due == 0,
+                "job \(id) is \(job.state) and has a due"
+            )
             expect(job.state.isFinished == (job.finishedAt != 0), "job \(id) is \(job.state), finished or not")
             expect(job.attemptsMade <= job.attempts, "job \(id) made more attempts than it has")
             expect(UInt32(job.attemptsMade) <= job.attemptsStarted, "job \(id) made more attempts than it started")
@@ -183,10 +187,8 @@ struct InvariantChecker {
                 "job \(id): its counters \(stored) are not those of its edges, \(block)"
             )
             expect((job.state == .waitingChildren) <= (block.counting > 0), "job \(id) waits for nothing")
-            expect(
-                [.waiting, .delayed, .active].contains(job.state) <= (block.counting == 0),
-                "job \(id) runs too early"
-            )
+            // An active one may have added what it will wait for.
+            expect([.waiting, .delayed].contains(job.state) <= (block.counting == 0), "job \(id) runs too early")
             expect(
                 (stored.failedDependency != .none) == (job.cause == .dependency),
                 "job \(id): its cause is \(job.cause), its failed dependency \(stored.failedDependency)"
@@ -264,7 +266,7 @@ struct InvariantChecker {
             expect(queue.counts == queues[id] ?? StateCounts(), "queue \(queue.name): its counts are wrong")
         }
         for (id, flow) in dump.flows {
-            let ids = (members[id] ?? []).sorted()
+            let ids = (members[id] ?? []).filter { !dump.jobs[$0]!.marks.contains(.isAddedLater) }.sorted()
             expect(flow.counts == flows[id] ?? StateCounts(), "flow \(id): its counts are wrong")
             expect(
                 flow.jobs == UInt32(ids.count) && !ids.isEmpty,
@@ -277,6 +279,15 @@ struct InvariantChecker {
             )
             expect(flow.failedSinks == failedSinks[id, default: 0], "flow \(id): \(flow.failedSinks) failed sinks")
             expect((flow.finishedAt != 0) == (flow.unfinished == 0), "flow \(id): finished or not")
+        }
+        let later = dump.jobs.filter { $0.value.marks.contains(.isAddedLater) }
+        expect(Set(dump.laterJobs.map(\.job)) == Set(later.keys), "jobs added later stand not all in their table")
+        for key in dump.laterJobs {
+            expect(later[key.job]?.flow == key.flow, "job \(key.job) was added to another flow")
+        }
+        for (id, flow) in dump.flows {
+            let count = dump.laterJobs.count { $0.flow == id }
+            expect(Int(flow.later) == count, "flow \(id): \(flow.later) jobs added later, against \(count)")
         }
         for id in dump.flowNames { expect(dump.flows[id] != nil, "a name of flow \(id), which is not there") }
     }
@@ -291,6 +302,13 @@ struct InvariantChecker {
         }
         let named = dump.jobs.values.count { $0.flags.contains(.hasCustomID) }
         expect(named == dump.customIDs.count, "\(named) jobs have a custom id, and there are \(dump.customIDs.count)")
+    }
+
+    private mutating func checkChildKeys() {
+        for key in dump.childKeys {
+            let marks = dump.jobs[key.parent]?.marks
+            expect(marks?.contains(.hasChildKeys) == true, "a child's key of job \(key.parent), which has none")
+        }
     }
 
     private mutating func checkSessions() {

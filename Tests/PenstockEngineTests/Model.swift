@@ -410,7 +410,7 @@ final class Model {
             }
         }
         guard matters, dependent.counting == 0 else { return }
-        if dependent.options.delay > 0 && dependent.made == 0 {
+        if dependent.options.delay > 0 && dependent.started == 0 {
             dependent.state = .delayed
             dependent.due = elapsed + dependent.options.delay
         } else {

@@ -29,6 +29,15 @@ struct NodeSpec {
     var customID: String?
     var data: [UInt8]
     var options: NodeOptions
+    /// In a child of a held job: its key there.
+    var key: String?
+
+    /// The same node with a key.
+    func keyed(_ key: String) -> NodeSpec {
+        var node = self
+        node.key = key
+        return node
+    }
 }
 
 func job(
@@ -49,6 +58,17 @@ struct ItemSpec {
     var isFlow: Bool
     var name: String
     var nodes: [NodeSpec]
+    /// Where it is a child of a held job: the edges from that.
+    var child: ChildFields?
+
+    /// The same item as a child of a held job.
+    func child(_ policy: FailurePolicy? = nil, on condition: EdgeCondition = .success) -> ItemSpec {
+        var item = self
+        item.child = ChildFields(policy: policy, condition: condition)
+        return item
+    }
+
+    static func child(_ node: NodeSpec, _ policy: FailurePolicy? = nil) -> ItemSpec { single(node).child(policy) }
 
     static func flow(_ nodes: [NodeSpec]) -> ItemSpec { flow("", nodes) }
     static func flow(_ name: String, _ nodes: [NodeSpec]) -> ItemSpec {
@@ -84,13 +104,16 @@ extension Add {
                         data: node.data,
                         dependencies: dependencies,
                         customID: node.customID,
+                        childKey: node.key,
                         options: node.options
                     )
                 )
                 indexes[node.name] = count
                 count += 1
             }
-            items.append(AddItem(isFlow: spec.isFlow, name: spec.name, nodes: nodes))
+            items.append(
+                AddItem(kind: spec.isFlow ? .flow : .job, name: spec.name, child: spec.child, nodes: nodes)
+            )
         }
         self.init(sequence: sequence, queues: queues, items: items)
     }

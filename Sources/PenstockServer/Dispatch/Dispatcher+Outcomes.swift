@@ -10,27 +10,31 @@ struct Revocation {
 }
 
 extension Dispatcher {
-    /// Takes in what a commit came to, in the one order that is right: the slots that it freed, the jobs that it
-    /// took away, the jobs that it made ready.
+    /// Takes in what a commit came to, in the one order that is right: the slots that it freed, the leases that a
+    /// command could have ended and did not, the jobs that it took away, the jobs that it made ready.
     ///
     /// The outcomes are told in the order of the commits, each before the next run.
     ///
     /// - Parameter revoked: the leases whose worker is to be told are appended.
     mutating func settle(
         freed: [UInt32],
+        kept: [UInt32],
         withdrawn: [ReadyEntry],
         ready: [ReadyEntry],
         revoked: inout [Revocation]
     ) {
         free(freed)
+        for slot in kept { leases.goOn(slot) }
         withdraw(withdrawn, revoked: &revoked)
         announce(ready)
     }
 
-    /// The commands that ended these finishing leases are durable.
+    /// The commands that ended these leases are durable.
     mutating func free(_ slots: [UInt32]) {
         for slot in slots {
-            leases.free(slot)
+            let wasPending = leases[slot].phase == .pending
+            let lease = leases.free(slot)
+            if wasPending { giveBack(lease) }
             if !disputes.isEmpty { leaveToIndex(slot) }
         }
     }
@@ -44,7 +48,7 @@ extension Dispatcher {
             if let slot = leases.slot(of: entry.job) {
                 // A refill saw it before its outcome was told.
                 let lease = leases[slot]
-                if lease.phase == .finishing && (lease.turn != entry.turn || lease.queue != entry.queue) {
+                if lease.phase != .live && (lease.turn != entry.turn || lease.queue != entry.queue) {
                     disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
                 }
                 continue
@@ -69,7 +73,8 @@ extension Dispatcher {
                 let stream = place.map { subscriptions.entries[$0].subscription.stream }
                 revoked.append(Revocation(slot: slot, lease: lease, stream: stream))
                 giveBack(lease)
-            case .finishing:
+            case .pending, .finishing:
+                // A pending one is void for its command, too, which answers that it is fenced.
                 disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
             }
         }

@@ -8,7 +8,7 @@ import PenstockWire
 /// credits; the lease table. The loop
 ///
 /// 1. tells what the clients want: ``subscribe(_:)``, ``credit(_:jobs:bytes:)``, ``finish(_:token:sessionSlot:)`` ...
-/// 2. tells each commit's outcome in its order: ``settle(freed:withdrawn:ready:revoked:)``,
+/// 2. tells each commit's outcome in its order: ``settle(freed:kept:withdrawn:ready:revoked:)``,
 /// 3. calls ``run(now:wall:grantsMax:source:)``, which grants while credits and jobs meet.
 ///
 /// A grant is the first ready job of its queue: no job that the dispatcher was
@@ -20,8 +20,8 @@ import PenstockWire
 /// early is announced again later, and is then in the window (a duplicate) or in
 /// the lease table (skipped): it can't have left the table before, because what
 /// frees its slot is a later commit. Where news about a job come while its lease
-/// is finishing, nobody here can tell how that ends: so when the slot is free,
-/// the lane leaves what it knows from that turn on to the index.
+/// is finishing or pending, nobody here can tell how that ends: so when the slot
+/// is free, the lane leaves what it knows from that turn on to the index.
 ///
 /// Grants, ends and announcements of jobs in order cost no allocation.
 struct Dispatcher: ~Copyable {
@@ -62,7 +62,7 @@ struct Dispatcher: ~Copyable {
         while windowCapacity * 2 <= configuration.windowEntriesMax { windowCapacity *= 2 }
     }
 
-    /// News of a job came while its lease was finishing.
+    /// News of a job came while its lease was finishing or pending.
     struct Dispute {
         var slot: UInt32
         var queue: QueueID
@@ -82,6 +82,16 @@ struct Dispatcher: ~Copyable {
         guard let lease = leases.find(slot, token: token, sessionSlot: sessionSlot) else { return nil }
         leases.beginFinishing(slot)
         giveBack(lease)
+        return lease
+    }
+
+    /// Hands the lease to a command that goes into the next hand-over and may end it. Until its outcome is told the
+    /// lease neither runs out nor counts for another command, and its credit stays taken.
+    ///
+    /// - Returns: the lease, or nil where the answer is *fenced*.
+    mutating func suspend(_ slot: UInt32, token: LeaseToken, sessionSlot: UInt32) -> Lease? {
+        guard let lease = leases.find(slot, token: token, sessionSlot: sessionSlot) else { return nil }
+        leases.suspend(slot)
         return lease
     }
 

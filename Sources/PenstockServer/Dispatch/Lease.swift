@@ -6,6 +6,9 @@ struct Lease: Sendable {
     enum Phase: UInt8, Sendable {
         /// The worker has the job.
         case live
+        /// A command has been handed over that may end the lease, and its outcome is not told yet. Till then the lease
+        /// can't expire, and its token counts for no other command.
+        case pending
         /// The command that ends the lease has been handed over, and is not durable yet. It can't expire, and
         /// its token is fenced.
         case finishing

@@ -6,7 +6,13 @@ import PenstockWire
 /// A lease goes through
 ///
 ///     grant -> live -> beginFinishing -> finishing -> free
-///                 \--> revoke ---------------------> (gone)
+///               |\---> revoke ---------------------> (gone)
+///               \----> suspend -> pending ---------> free
+///               ^--- goOn ----------/
+///
+/// *Pending* is the time of a command that may end the lease or not: only its
+/// outcome tells. For the engine such a lease is a live one, until the command
+/// itself ends it.
 ///
 /// *Finishing* is the time from the hand-over of the command that ends it until
 /// that is durable. The job stays in the table for so long, so that nobody
@@ -18,8 +24,8 @@ import PenstockWire
 /// that began and ended in between is struck out, so that the short-lived ones,
 /// which are nearly all, cost the engine nothing.
 ///
-/// Invariants: a job has at most one lease, live or finishing; applied to what
-/// the engine held, the changes give the live leases.
+/// Invariants: a job has at most one lease; applied to what the engine held, the
+/// changes give the leases that are live or pending.
 struct LeaseTable: ~Copyable {
     /// Raised durably at every start of the server.
     let epoch: UInt64
@@ -33,7 +39,7 @@ struct LeaseTable: ~Copyable {
     private var vacantSlots: [UInt32] = []
     private var index = JobSlotIndex()
     private var counter: UInt64 = 0
-    /// Leases that are live.
+    /// Leases that are live or pending.
     private(set) var liveCount = 0
 
     private var changes: [SlotChange] = []
@@ -49,7 +55,7 @@ struct LeaseTable: ~Copyable {
         self.writeAfter = writeAfter
     }
 
-    /// Leases, live and finishing.
+    /// Leases, whatever their phase.
     var heldCount: Int { index.count }
 
     /// Slots, vacant ones included.
@@ -64,11 +70,12 @@ struct LeaseTable: ~Copyable {
         return leases[Int(slot)]
     }
 
-    /// The slot of the job's lease, live or finishing.
+    /// The slot of the job's lease, whatever its phase.
     @inline(__always)
     borrowing func slot(of job: JobID) -> UInt32? { index.slot(of: job) }
 
-    /// The lease that a worker names, or nil where the answer is *fenced*: it is stale, another session's, or finishing.
+    /// The lease that a worker names, or nil where the answer is *fenced*: it is stale, another session's, pending or
+    /// finishing.
     @inline(__always)
     borrowing func find(_ slot: UInt32, token: LeaseToken, sessionSlot: UInt32) -> Lease? {
         guard Int(slot) < leases.count else { return nil }
@@ -210,10 +217,32 @@ struct LeaseTable: ~Copyable {
     @discardableResult
     mutating func free(_ slot: UInt32) -> Lease {
         let lease = leases[Int(slot)]
-        precondition(lease.phase == .finishing && !lease.isVacant, "only a finishing lease is freed")
+        precondition(lease.phase != .live && !lease.isVacant, "only a finishing or a pending lease is freed")
+        if lease.phase == .pending {
+            liveCount &-= 1
+            noteEnd(slot)
+        }
         vacate(slot)
         return lease
     }
+
+    /// A command goes into this hand-over that may end the lease: its outcome frees the slot, or lets the lease go on.
+    mutating func suspend(_ slot: UInt32) {
+        precondition(leases[Int(slot)].phase == .live && !leases[Int(slot)].isVacant, "only a live lease is suspended")
+        leases[Int(slot)].phase = .pending
+    }
+
+    /// The command has not ended the lease: it is live again, with the deadline that it would have had.
+    mutating func goOn(_ slot: UInt32) {
+        let lease = leases[Int(slot)]
+        precondition(lease.phase == .pending && !lease.isVacant, "only a pending lease goes on")
+        leases[Int(slot)].phase = .live
+        nextDeadline = min(nextDeadline, lease.grantedAt &+ UInt64(lease.lockDuration))
+        if !lease.isWriteRequested { nextWrite = min(nextWrite, lease.grantedAt &+ writeAfter) }
+    }
+
+    /// True where the slot holds a live lease.
+    func isLive(_ slot: UInt32) -> Bool { !leases[Int(slot)].isVacant && leases[Int(slot)].phase == .live }
 
     /// Ends a live lease at once: it was never given, or a durable command took the job away.
     @discardableResult
@@ -276,7 +305,7 @@ struct LeaseTable: ~Copyable {
         }
     }
 
-    /// Calls `body` with each lease, live or finishing: for a reader its job is active.
+    /// Calls `body` with each lease, whatever its phase: for a reader its job is active.
     borrowing func forEachHeld(_ body: (UInt32, Lease) -> Void) {
         for slot in leases.indices where !leases[slot].isVacant { body(UInt32(slot), leases[slot]) }
     }
@@ -347,7 +376,7 @@ struct LeaseTable: ~Copyable {
         var live = 0
         for slot in leases.indices where !leases[slot].isVacant {
             held += 1
-            if leases[slot].phase == .live { live += 1 }
+            if leases[slot].phase != .finishing { live += 1 }
             precondition(index.slot(of: leases[slot].job) == UInt32(slot))
             precondition(leases[slot].token != .none)
         }

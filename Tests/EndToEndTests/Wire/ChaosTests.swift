@@ -35,7 +35,9 @@ import Testing
         let failure = Failure(slot: completion.slot, token: token, message: "no")
         let node = AddNode(queue: 0, name: "x", dependencies: [DependencyFields(.job(id))])
         var frame: [UInt8] =
-            switch random.next() % 20 {
+            switch random.next() % 23 {
+            case 20: WireClient.frame(nearlyRightMove(sequence, completion, &random))
+            case 21, 22: WireClient.frame(nearlyRightAdd(sequence, completion, &random))
             case 0: WireClient.frame(Complete(sequence: sequence, completions: [completion, completion]))
             case 1: WireClient.frame(Fail(sequence: sequence, failures: [failure]))
             case 2:
@@ -76,6 +78,47 @@ import Testing
         return frame
     }
 
+    private func nearlyRightMove(_ sequence: UInt64, _ lease: Completion, _ random: inout SeededRandom) -> Move {
+        let place: Move.Place = random.next() % 2 == 0 ? .delayed : .waitingChildren
+        return Move(
+            sequence: sequence,
+            slot: lease.slot,
+            token: lease.token,
+            to: place,
+            delay: place == .delayed ? random.next() % 3 : 0,
+            data: random.next() % 2 == 0 ? Payload(.binary, [1]) : nil
+        )
+    }
+
+    private func nearlyRightAdd(_ sequence: UInt64, _ lease: Completion, _ random: inout SeededRandom) -> HeldAdd {
+        HeldAdd(
+            sequence: sequence,
+            slot: lease.slot,
+            token: lease.token,
+            action: random.next() % 2 == 0 ? .add : .complete,
+            add: AddTail(queues: ["q"], items: [.child(key: random.next() % 2 == 0 ? "k" : nil), .single("x")])
+        )
+    }
+
+    /// Commands that may end a lease and do not, or do, and others of the same lease behind them.
+    private func mayEnd(_ delivery: Delivery, _ client: WireClient, _ random: inout SeededRandom) -> [UInt8] {
+        var bytes =
+            switch random.next() % 3 {
+            case 0: WireClient.frame(client.moving(delivery))
+            case 1: WireClient.frame(client.moving(delivery, to: .delayed))
+            default: WireClient.frame(client.heldAdd(delivery, .complete, [.single("x", after: [JobID(1 << 40)])]))
+            }
+        switch random.next() % 4 {
+        case 0: bytes += WireClient.frame(Release(tokens: [delivery.token]), correlation: 1)
+        case 1:
+            let completion = Completion(slot: delivery.slot, token: delivery.token)
+            bytes += WireClient.frame(Complete(sequence: client.newSequence(), completions: [completion]))
+        case 2: bytes += WireClient.frame(client.moving(delivery))
+        default: break
+        }
+        return bytes
+    }
+
     /// Every way in which a lease can end, at the same time, again and again.
     @Test(arguments: [11, 12, 13, 14, 15, 16] as [UInt64])
     func `whatever becomes of its leases, every job is completed`(_ seed: UInt64) async throws {
@@ -114,7 +157,12 @@ import Testing
                     clients[index].held += try client.allDeliveries()
                     let held = clients[index].held
                     let some = held.shuffled(using: &random).prefix(3)
-                    switch random.next() % 10 {
+                    switch random.next() % 12 {
+                    case 9, 10:
+                        // In one write: what may end a lease or not, and what ends it.
+                        let bytes = some.flatMap { mayEnd($0, client, &random) }
+                        client.send(bytes: bytes)
+                        if random.next() % 2 == 0 { _ = try client.outcome(client.sequence) }
                     case 0, 1, 2:
                         for delivery in some { _ = try client.complete(delivery) }
                     case 3:

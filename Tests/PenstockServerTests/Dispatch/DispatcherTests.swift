@@ -343,8 +343,8 @@ struct DispatcherTests {
         let new = source.add([5])
         #expect(dispatcher.grantAll(&source) == [5])
         var revoked: [Revocation] = []
-        dispatcher.settle(freed: [], withdrawn: [], ready: [old], revoked: &revoked)
-        dispatcher.settle(freed: [], withdrawn: [old], ready: new, revoked: &revoked)
+        dispatcher.settle(freed: [], kept: [], withdrawn: [], ready: [old], revoked: &revoked)
+        dispatcher.settle(freed: [], kept: [], withdrawn: [old], ready: new, revoked: &revoked)
         #expect(revoked.isEmpty)
         #expect(dispatcher.leases.liveCount == 1)
     }
@@ -363,7 +363,7 @@ struct DispatcherTests {
         // Its place is not free before the return is durable.
         #expect(dispatcher.grantAll(&source) == [3])
         var revoked: [Revocation] = []
-        dispatcher.settle(freed: [first.slot], withdrawn: [], ready: [entries[0]], revoked: &revoked)
+        dispatcher.settle(freed: [first.slot], kept: [], withdrawn: [], ready: [entries[0]], revoked: &revoked)
         dispatcher.credit(id, jobs: 2, bytes: 0)
         #expect(dispatcher.grantAll(&source) == [1, 4])
     }
@@ -381,10 +381,101 @@ struct DispatcherTests {
         // A command took the job away, and another brought it back, before the completion was applied: fenced.
         source.remove(1)
         var revoked: [Revocation] = []
-        dispatcher.settle(freed: [], withdrawn: [entries[0]], ready: [], revoked: &revoked)
-        dispatcher.settle(freed: [], withdrawn: [], ready: source.add([1]), revoked: &revoked)
+        dispatcher.settle(freed: [], kept: [], withdrawn: [entries[0]], ready: [], revoked: &revoked)
+        dispatcher.settle(freed: [], kept: [], withdrawn: [], ready: source.add([1]), revoked: &revoked)
         #expect(revoked.isEmpty)
-        dispatcher.settle(freed: [first.slot], withdrawn: [], ready: [], revoked: &revoked)
+        dispatcher.settle(freed: [first.slot], kept: [], withdrawn: [], ready: [], revoked: &revoked)
+        dispatcher.credit(id, jobs: 2, bytes: 0)
+        #expect(dispatcher.grantAll(&source) == [1, 2, 3])
+    }
+
+    // MARK: Pending leases
+
+    @Test
+    func `a lease that a command may end counts for no other, and its job and credit stay taken`() {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        let id = dispatcher.subscribe(jobs: 1)
+        dispatcher.announce(source.add(1...2))
+        #expect(dispatcher.grantAll(&source) == [1])
+        let first = source.grants[0]
+        #expect(dispatcher.suspend(first.slot, token: first.token, sessionSlot: 2) == nil)
+        #expect(dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1)?.job == JobID(1))
+        #expect(dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1) == nil)
+        #expect(dispatcher.finish(first.slot, token: first.token, sessionSlot: 1) == nil)
+        #expect(dispatcher.subscription(id)?.creditJobs == 0)
+        #expect(dispatcher.grantAll(&source) == [])
+        #expect(dispatcher.leases.slot(of: JobID(1)) == first.slot)
+    }
+
+    @Test
+    func `a pending lease that its command has ended is freed, and its credit comes back`() {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        _ = dispatcher.subscribe(jobs: 1)
+        dispatcher.announce(source.add(1...2))
+        #expect(dispatcher.grantAll(&source) == [1])
+        let first = source.grants[0]
+        _ = dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1)
+        source.remove(1)
+        var revoked: [Revocation] = []
+        dispatcher.settle(freed: [first.slot], kept: [], withdrawn: [], ready: [], revoked: &revoked)
+        #expect(revoked.isEmpty)
+        #expect(dispatcher.leases.liveCount == 0)
+        #expect(dispatcher.grantAll(&source) == [2])
+    }
+
+    @Test
+    func `a pending lease that goes on is as good as before`() {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        let id = dispatcher.subscribe(jobs: 1)
+        dispatcher.announce(source.add(1...2))
+        #expect(dispatcher.grantAll(&source) == [1])
+        let first = source.grants[0]
+        _ = dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1)
+        var revoked: [Revocation] = []
+        dispatcher.settle(freed: [], kept: [first.slot], withdrawn: [], ready: [], revoked: &revoked)
+        #expect(dispatcher.subscription(id)?.creditJobs == 0)
+        #expect(dispatcher.finish(first.slot, token: first.token, sessionSlot: 1)?.job == JobID(1))
+        dispatcher.checkInvariants()
+    }
+
+    @Test
+    func `a job that is taken away behind the command that let its lease go on is revoked`() {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        _ = dispatcher.subscribe(jobs: 1)
+        let entries = source.add(1...2)
+        dispatcher.announce(entries)
+        #expect(dispatcher.grantAll(&source) == [1])
+        let first = source.grants[0]
+        _ = dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1)
+        source.remove(1)
+        var revoked: [Revocation] = []
+        dispatcher.settle(freed: [], kept: [first.slot], withdrawn: [entries[0]], ready: [], revoked: &revoked)
+        #expect(revoked.map(\.slot) == [first.slot])
+        #expect(dispatcher.leases.isLive(first.slot) == false)
+        #expect(dispatcher.grantAll(&source) == [2])
+    }
+
+    @Test
+    func `a job that is taken away before the command is applied is revoked by nobody, and not lost`() {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        let id = dispatcher.subscribe(jobs: 1)
+        let entries = source.add(1...3)
+        dispatcher.announce(entries)
+        #expect(dispatcher.grantAll(&source) == [1])
+        let first = source.grants[0]
+        _ = dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1)
+        source.remove(1)
+        var revoked: [Revocation] = []
+        dispatcher.settle(freed: [], kept: [], withdrawn: [entries[0]], ready: [], revoked: &revoked)
+        dispatcher.settle(freed: [], kept: [], withdrawn: [], ready: source.add([1]), revoked: &revoked)
+        // The command is answered that it is fenced: its worker learns it by that.
+        dispatcher.settle(freed: [first.slot], kept: [], withdrawn: [], ready: [], revoked: &revoked)
+        #expect(revoked.isEmpty)
         dispatcher.credit(id, jobs: 2, bytes: 0)
         #expect(dispatcher.grantAll(&source) == [1, 2, 3])
     }

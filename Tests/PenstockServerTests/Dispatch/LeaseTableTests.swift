@@ -89,6 +89,44 @@ struct LeaseTableTests {
     }
 
     @Test
+    func `a pending lease neither runs out nor is written, and does both when it goes on`() {
+        var table = LeaseTable(epoch: 1)
+        let (slot, token) = grant(7, in: &table)
+        #expect(changes(&table) == [[0, 7]])
+        table.suspend(slot)
+        table.checkInvariants()
+        #expect(table.find(slot, token: token, sessionSlot: 1) == nil)
+        #expect(table.isLive(slot) == false)
+        var slots: [UInt32] = []
+        table.expired(now: 10_000, lastHeard: { _ in 0 }, into: &slots)
+        table.unwritten(grantedUpTo: .max, into: &slots)
+        #expect(slots.isEmpty && table.nextDeadline == .max && table.nextWrite == .max)
+        #expect(table.hasChanges == false)
+        table.goOn(slot)
+        table.checkInvariants()
+        #expect(table.isLive(slot) == true)
+        #expect(table.nextDeadline == 1000 && table.nextWrite == 500)
+        table.unwritten(grantedUpTo: .max, into: &slots)
+        table.expired(now: 10_000, lastHeard: { _ in 0 }, into: &slots)
+        #expect(slots == [slot, slot])
+    }
+
+    @Test
+    func `a pending lease is a live one for the engine until it is freed`() {
+        var table = LeaseTable(epoch: 1)
+        let (a, _) = grant(7, in: &table)
+        let (b, _) = grant(8, in: &table)
+        #expect(changes(&table) == [[0, 7], [1, 8]])
+        for slot in [a, b] { table.suspend(slot) }
+        #expect(changes(&table) == [] && table.liveCount == 2)
+        table.free(a)
+        table.goOn(b)
+        #expect(changes(&table) == [[0, 0]] && table.liveCount == 1)
+        #expect(table.slot(of: JobID(7)) == nil && table.slot(of: JobID(8)) == b)
+        table.checkInvariants()
+    }
+
+    @Test
     func `the engine hears of what began and what ended, in order`() {
         var table = LeaseTable(epoch: 1)
         let (a, _) = grant(1, in: &table)

@@ -23,10 +23,13 @@ struct SimulatedServer: ~Copyable {
         case complete(UInt32, JobID)
         case retry(UInt32, JobID, Turn)
         case giveBack(UInt32, JobID)
+        /// Of a pending lease: ends it by the command, or lets it go on.
+        indirect case decide(UInt32, JobID, Command?)
     }
 
     struct Outcome {
         var freed: [UInt32] = []
+        var kept: [UInt32] = []
         var withdrawn: [ReadyEntry] = []
         var ready: [ReadyEntry] = []
         /// The index after the commit, and how often each job had become ready.
@@ -194,13 +197,23 @@ struct SimulatedServer: ~Copyable {
         guard let job = snapshot.held.keys.sorted().randomElement(using: &random), let grant = snapshot.held[job]
         else { return }
         let isLive = dispatcher.leases[grant.slot].phase == .live
+        if random.oneIn(3) {
+            let lease = dispatcher.suspend(grant.slot, token: grant.token, sessionSlot: grant.sessionSlot)
+            #expect((lease != nil) == isLive)
+            guard lease != nil else { return }
+            return gathering.append(.decide(grant.slot, job, random.oneIn(2) ? nil : ending(grant.slot, job)))
+        }
         let lease = dispatcher.finish(grant.slot, token: grant.token, sessionSlot: grant.sessionSlot)
         #expect((lease != nil) == isLive)
         guard lease != nil else { return }
+        gathering.append(ending(grant.slot, job))
+    }
+
+    mutating func ending(_ slot: UInt32, _ job: JobID) -> Command {
         switch random.below(4) {
-        case 0: gathering.append(.retry(grant.slot, job, turn()))
-        case 1: gathering.append(.giveBack(grant.slot, job))
-        default: gathering.append(.complete(grant.slot, job))
+        case 0: .retry(slot, job, turn())
+        case 1: .giveBack(slot, job)
+        default: .complete(slot, job)
         }
     }
 
@@ -215,8 +228,10 @@ struct SimulatedServer: ~Copyable {
             engineSlots[change.slot] = change.job == .none ? nil : change.job
         }
         var live: [UInt32: JobID] = [:]
-        dispatcher.leases.forEachLive { slot, lease in live[slot] = lease.job }
-        #expect(live == engineSlots, "the engine's lease set is the live leases")
+        dispatcher.leases.forEachHeld { slot, lease in
+            if lease.phase != .finishing { live[slot] = lease.job }
+        }
+        #expect(live == engineSlots, "the engine's lease set is the live and the pending leases")
         applying = (gathering, Array(live.values))
         gathering = []
     }
@@ -262,6 +277,13 @@ struct SimulatedServer: ~Copyable {
             outcome.freed.append(slot)
             guard let entry = snapshot.index[job] else { return }
             makeReady(entry, &outcome)
+        case .decide(let slot, let job, let ending):
+            // What was taken away since the grant is not under this lease any more, though it may be ready again.
+            guard snapshot.index[job] != nil, snapshot.readiness[job] == snapshot.granted[job] else {
+                return outcome.freed.append(slot)
+            }
+            guard let ending else { return outcome.kept.append(slot) }
+            apply(ending, leased: leased, &outcome)
         }
     }
 
@@ -278,6 +300,7 @@ struct SimulatedServer: ~Copyable {
         var revoked: [Revocation] = []
         dispatcher.settle(
             freed: outcome.freed,
+            kept: outcome.kept,
             withdrawn: outcome.withdrawn,
             ready: outcome.ready,
             revoked: &revoked

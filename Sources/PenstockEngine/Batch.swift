@@ -18,6 +18,8 @@ package struct Command: Sendable {
         case finish
         case resolve
         case stage
+        case remove
+        case clean
         /// The server's loop has refused a numbered command; it uses up its number all the same.
         case refuse
 
@@ -40,6 +42,8 @@ package struct Command: Sendable {
         case expireSessions
         /// Large effects are carried on with.
         case carryOn
+        /// Finished jobs that need not be kept any more are removed.
+        case retain
     }
 
     package var kind: Kind
@@ -168,6 +172,7 @@ package struct BatchResult: Sendable {
     /// Sessions that are open now, or gone.
     package var openedSessions: [UInt32] = []
     package var endedSessions: [UInt32] = []
+    /// Jobs and flows that have finished, or are gone: whoever waits for them is answered.
     package var finishedJobs: [JobID] = []
     package var finishedFlows: [FlowID] = []
     /// Elapsed time at which the next delayed job is due; `.max` where there is none.
@@ -180,6 +185,11 @@ package struct BatchResult: Sendable {
     package var hasSettled = false
     /// One of the commands was to carry on.
     package var hasCarriedOn = false
+    /// One of the commands was to remove what need not be kept.
+    package var hasRetained = false
+    /// It has not come to its end; and then, elapsed time at which the next of the jobs kept may go.
+    package var hasMoreToRetain = false
+    package var nextRetention: UInt64 = .max
     /// Queues that were named for the first time.
     package var newQueues: [QueueID] = []
 
@@ -203,6 +213,9 @@ package struct BatchResult: Sendable {
         isSettling = false
         hasSettled = false
         hasCarriedOn = false
+        hasRetained = false
+        hasMoreToRetain = false
+        nextRetention = .max
         newQueues.removeAll(keepingCapacity: true)
     }
 }

@@ -5,7 +5,7 @@ import PenstockWire
 /// Walks are kept in a queue, in memory as long as a command's effects are few,
 /// else in the table of pending effects: never in recursion.
 ///
-///     u64 settlement | u8 kind | u8 0 | u16 0 | u32 0 | u64 subject | u64 cursor | u64 detail
+///     u64 settlement | u8 kind | u8 0 | u16 0 | u32 left | u64 subject | u64 cursor | u64 detail | u64 bound
 struct Effect: Equatable {
     enum Kind: UInt8 {
         /// Tells the dependents of a job how it ended. Subject: the job. Cursor: the dependent told last.
@@ -29,14 +29,24 @@ struct Effect: Equatable {
         case publish = 9
         /// Deletes a large add that is not published. Subject: its first job. Cursor: the next.
         case dropStaged = 10
+        /// Removes a job. Subject: the job. Cursor: the dependent seen last; left: 1 where one was seen. Detail: the flow
+        /// that it was in, once it is out of it.
+        case remove = 12
+        /// Removes the jobs of a flow. Subject: the flow. Cursor: the job of its first ones that was seen last.
+        case removeFlow = 13
+        /// Removes jobs of a queue. Subject: state and queue. Cursor, detail: the entry of the index seen last. Bound:
+        /// what is too young, see ``Engine/CleanFlags``. Left: how many it may still take.
+        case clean = 14
     }
 
-    static let byteCount = 40
+    static let byteCount = 48
 
     var kind: Kind
     var subject: UInt64
     var cursor: UInt64 = 0
     var detail: UInt64 = 0
+    var bound: UInt64 = 0
+    var left: UInt32 = 0
 
     init(_ kind: Kind, _ subject: UInt64, cursor: UInt64 = 0, detail: UInt64 = 0) {
         self.kind = kind
@@ -51,40 +61,54 @@ struct Effect: Equatable {
 
     func encode(settlement: UInt64, into writer: inout WireWriter) {
         writer.u64(settlement)
-        writer.u64(UInt64(kind.rawValue))
+        writer.u64(UInt64(kind.rawValue) | UInt64(left) << 32)
         writer.u64(subject)
         writer.u64(cursor)
         writer.u64(detail)
+        writer.u64(bound)
     }
 
     static func decode(_ bytes: RawSpan) throws(WireError) -> (settlement: UInt64, effect: Effect) {
         var reader = WireReader(bytes)
         let settlement = try reader.u64()
         let kind = try reader.stored(Kind.self)
-        _ = try reader.range(7)
+        _ = try reader.range(3)
+        let left = try reader.u32()
         let subject = try reader.u64()
         let cursor = try reader.u64()
-        return (settlement, Effect(kind, subject, cursor: cursor, detail: try reader.u64()))
+        var effect = Effect(kind, subject, cursor: cursor, detail: try reader.u64())
+        effect.bound = try reader.u64()
+        effect.left = left
+        return (settlement, effect)
     }
+}
+
+/// How much is done at once.
+package struct EffectLimits: Sendable {
+    /// Jobs and edges that one command's effects may reach in its own transaction.
+    package var steps = 20_000
+    /// Jobs and edges that one slice may reach: so few that the commands of others in its batch hardly wait longer.
+    package var sliceSteps = 512
+
+    package init() {}
 }
 
 /// The effects of the command that is being applied, or of the slice that is being carried out.
 struct Effects {
-    /// Jobs and edges that one command's effects may reach in its own transaction.
-    static let stepsMax = 20_000
-
     var queue: [Effect] = []
     /// The first that is not done.
     var head = 0
     /// Jobs and edges reached so far, and how many may be.
     var steps = 0
-    var limit = Effects.stepsMax
+    var limit = 0
     /// The settlement that the work belongs to; 0 where it all still fits the command.
     var settlement: UInt64 = 0
     /// Flows that the effects came to, in case they become a settlement.
     var reached: [FlowID] = []
     /// The effects begin with a failure, a retry or a cancel: readers must not see half of them.
     var isMarking = false
+    /// A flow is being removed, by this command: none of its jobs is released any more.
+    var isRemovingFlow = false
     /// Why jobs are cancelled; may be empty.
     var reason = ""
     /// Jobs that the command has cancelled, retried or removed so far.
@@ -101,6 +125,7 @@ struct Effects {
         settlement = 0
         reached.removeAll(keepingCapacity: true)
         isMarking = false
+        isRemovingFlow = false
         reason = ""
         touched = 0
     }

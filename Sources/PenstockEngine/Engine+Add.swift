@@ -171,6 +171,7 @@ extension Engine {
         if options.cancelSiblings { record.marks.insert(.cancelsSiblings) }
         if options.lifo { record.flags.insert(.lifo) }
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
+        if options.keepCompleted != nil || options.keepFailed != nil { record.flags.insert(.hasRetention) }
         if joins { record.marks.insert(.isAddedLater) }
         if !node.hasDependentInFlow { record.flags.insert(.isSink) }
         if edges.isEmpty {

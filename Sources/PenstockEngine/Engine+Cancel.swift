@@ -67,9 +67,11 @@ extension Engine {
             effects.steps += 1
             last = key.dependent
             if key.dependent == top { continue }
-            guard let dependent = try self.record(of: key.dependent, transaction), dependent.state == .cancelled,
-                dependent.marks.contains(.isPruned)
-            else { return false }
+            // One that is being removed needs nothing any more.
+            guard let dependent = try self.record(of: key.dependent, transaction),
+                !dependent.marks.contains(.isRemoved)
+            else { continue }
+            guard dependent.state == .cancelled, dependent.marks.contains(.isPruned) else { return false }
         }
         return true
     }

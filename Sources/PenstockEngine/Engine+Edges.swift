@@ -13,14 +13,15 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction) else {
-            return
-        }
+        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction),
+            !record.marks.contains(.isRemoved)
+        else { return }
         // It was told already: an add may come to the same edge in two ways.
         if edge.isHeld && end == .failed { return }
         if end == .failed { try note(record.flow, &transaction) }
         var mayAct = counts(edge, key, record) && !record.state.isFinished
         if mayAct, try isBeingCancelled(record, &transaction) { mayAct = false }
+        if mayAct, try isBeingRemoved(record, &transaction) { mayAct = false }
         let rule = EdgeRule(end, edge.condition, edge.policy)
         try unhold(&edge, key, &record, &transaction)
         switch rule.edge {
@@ -60,6 +61,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard record.state == .waitingChildren, record.dependencies.counting == 0 else { return }
+        if try isBeingRemoved(record, &transaction) { return }
         if try isBeingCancelled(record, &transaction) { return }
         try release(&record, of: job, &transaction, &result)
     }
@@ -71,6 +73,17 @@ extension Engine {
     ) throws(LMDBError) -> Bool {
         guard meta.openSettlements > 0, record.flow != .none, try open(record.flow, &transaction) else { return false }
         return openFlow!.record.flags.contains(.isCancelling)
+    }
+
+    /// True where its flow is being removed, which will come to the job: nothing else moves it.
+    private mutating func isBeingRemoved(
+        _ record: JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard meta.openSettlements > 0 || effects.isRemovingFlow, record.flow != .none,
+            try open(record.flow, &transaction)
+        else { return false }
+        return openFlow!.record.flags.contains(.isRemoving)
     }
 
     // MARK: Counting
@@ -182,9 +195,14 @@ extension Engine {
     // MARK: Walks
 
     /// Takes an edge away, from both sides; the caller has counted it out.
+    ///
+    /// A job that was removed goes for good with the last edge that names it.
+    ///
+    /// - Parameter makesSink: the dependent is removed: if it was the last one, a job of a flow that goes on is a sink now.
     mutating func removeEdge(
         _ edge: EdgeRecord,
         _ key: EdgeKey,
+        makesSink: Bool = false,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         _ = try transaction.delete(key, in: tables.edges)
@@ -195,7 +213,23 @@ extension Engine {
         } else {
             _ = try transaction.delete(DependentKey(edge.dependency, key.dependent), in: tables.dependents)
         }
+        if dependency.dependents == 0 {
+            if dependency.marks.contains(.isRemoved) { return try purge(dependency, of: edge.dependency, &transaction) }
+            if makesSink { try becomeSink(&dependency, &transaction) }
+        }
         try rewrite(dependency, of: edge.dependency, &transaction)
+    }
+
+    /// Nobody depends on the job any more: how it ends is how its flow ends. A flow that has finished keeps its outcome.
+    private mutating func becomeSink(
+        _ record: inout JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard record.flow != .none, !record.flags.contains(.isSink), try open(record.flow, &transaction),
+            openFlow!.record.finishedAt == 0
+        else { return }
+        record.flags.insert(.isSink)
+        if record.fails(its: record.state) { openFlow!.record.failedSinks += 1 }
     }
 
     /// The edge of a job to its next dependent: the one in the record first, then the others in the order of their ids.

@@ -8,9 +8,6 @@ import PenstockWire
 /// becomes a *settlement*: rows of the table of pending effects. The flows that
 /// it has reached are marked, so that nobody is shown half of it.
 extension Engine {
-    /// Jobs and edges that one slice may reach: so few that the commands of others in its batch hardly wait longer.
-    static let sliceSteps = 512
-
     /// Carries out the effects of a command; what is too much for one transaction is left to ``carryOn(_:_:_:)``.
     mutating func carryOutEffects(
         _ transaction: inout WriteTransaction,
@@ -88,6 +85,9 @@ extension Engine {
         case .unmark: try unmark(effect, &transaction, &result)
         case .publish: try publish(effect, &transaction, &result)
         case .dropStaged: try dropStaged(effect, &transaction)
+        case .remove: try remove(effect, &transaction, &result)
+        case .removeFlow: try removeFlow(effect, &transaction, &result)
+        case .clean: try clean(effect, &transaction, &result)
         }
     }
 
@@ -103,7 +103,8 @@ extension Engine {
         while let key = try nextDependent(of: effect.job, record, after: last, transaction) {
             if effects.isExhausted {
                 var rest = effect
-                rest.cursor = last?.rawValue ?? 0
+                // The first one's edge may be gone, and the next slice would not know it as the first.
+                rest.cursor = last == record.firstDependent ? 0 : last?.rawValue ?? 0
                 return rest
             }
             effects.steps += 1

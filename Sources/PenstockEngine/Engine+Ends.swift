@@ -13,8 +13,9 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        record.due = 0
+        record.due = meta.elapsed
         try move(&record, of: job, to: state, &transaction, &result)
+        if record.flags.contains(.hasRetention) { queues[Int(record.queue.rawValue) - 1].mayHaveRetentions = true }
         try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
         if record.dependents > 0 { effects.append(Effect(.tell, job)) }

@@ -1,7 +1,7 @@
 import LMDB
 import PenstockWire
 
-/// Commands about jobs and flows that exist, from any client: cancel, retry, finish by hand, resolve an edge by hand.
+/// Commands about jobs and flows that exist, from any client: cancel, retry, finish by hand, resolve an edge by hand, remove.
 extension Engine {
     /// Applies the command, or refuses it with nothing written.
     mutating func applyFlowCommand(
@@ -17,6 +17,8 @@ extension Engine {
             case .retry: try retry(read(Retry.self, body), &transaction, &result)
             case .finish: try finish(read(Finish.self, body), &transaction, &result)
             case .resolve: try resolve(read(Resolve.self, body), &transaction, &result)
+            case .remove: try remove(read(Remove.self, body), &transaction, &result)
+            case .clean: try clean(read(Clean.self, body), &transaction, &result)
             default: preconditionFailure("\(command.kind) is no command about a flow")
             }
         } catch {
@@ -26,10 +28,9 @@ extension Engine {
             }
         }
         try carryOutEffects(&transaction, &result)
-        if command.kind == .cancel || command.kind == .retry {
-            outcomes.succeed(command, at: index, count: effects.touched)
-        } else {
-            outcomes.succeed(command, at: index)
+        switch command.kind {
+        case .finish, .resolve: outcomes.succeed(command, at: index)
+        default: outcomes.succeed(command, at: index, count: effects.touched)
         }
     }
 
@@ -114,11 +115,11 @@ extension Engine {
         }) {
             last = key.dependent
             steps += 1
-            guard steps <= Effects.stepsMax else {
+            guard steps <= effectLimits.steps else {
                 throw .refused(
                     WireError(
                         .effectTooLarge,
-                        "More than \(Effects.stepsMax) jobs depend on job \(job): too many to rerun it."
+                        "More than \(effectLimits.steps) jobs depend on job \(job): too many to rerun it."
                     )
                 )
             }

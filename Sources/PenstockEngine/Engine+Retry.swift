@@ -46,6 +46,7 @@ extension Engine {
             record.stalledCount = 0
         }
         record.cause = .none
+        record.due = 0
         record.dependencies.failedDependency = .none
         try move(&record, of: job, to: .waitingChildren, &transaction, &result)
         let wasPruned = record.marks.contains(.isPruned)
@@ -85,9 +86,9 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction) else {
-            return
-        }
+        guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction),
+            !record.marks.contains(.isRemoved)
+        else { return }
         guard canWaitAgain(record, key.dependent) else {
             if record.state == .active && edge.isHeld && counts(edge, key, record) {
                 // It runs, and will wait for the edge as for any other.

@@ -35,6 +35,7 @@ package struct Engine: ~Copyable {
     var openFlow: OpenFlow?
     /// What the command that is being applied still does to other jobs.
     var effects = Effects()
+    package var effectLimits = EffectLimits()
     /// The settlement whose effects are being carried out, not yet written.
     var openSettlement: (id: UInt64, record: SettlementRecord)?
     var outcomes = OutcomeGatherer()
@@ -50,6 +51,10 @@ package struct Engine: ~Copyable {
     var random = SplitMix64(seed: 0)
     /// The last session that was looked at for its age.
     var expiryCursor = SessionID(high: 0, low: 0)
+
+    /// How long finished jobs are kept. The owner sets it at the start.
+    package var retentionRules = RetentionRules()
+    var retentionWalk = RetentionWalk()
 
     /// True: adds are refused as `full`, everything else is taken. The owner sets it between two batches.
     package var isOverQuota = false
@@ -124,6 +129,7 @@ package struct Engine: ~Copyable {
         let before = meta
         let cursorBefore = expiryCursor
         leaseSet.begin()
+        let walkBefore = retentionWalk
         withdrawals.settle(batch.settled)
         let withdrawalsBefore = withdrawals.count
         random = SplitMix64(seed: batch.seed)
@@ -133,6 +139,7 @@ package struct Engine: ~Copyable {
             // Nothing of the batch is in the database, so nothing may be in memory.
             meta = before
             expiryCursor = cursorBefore
+            retentionWalk = walkBefore
             withdrawals.truncate(to: withdrawalsBefore)
             leaseSet.undo()
             openFlow = nil
@@ -188,7 +195,7 @@ package struct Engine: ~Copyable {
     ) throws(LMDBError) {
         let command = batch.commands[index]
         let place = UInt32(index)
-        effects.begin(limit: Effects.stepsMax)
+        effects.begin(limit: effectLimits.steps)
         switch command.kind {
         case .complete, .fail:
             let status = try finishAttempt(command, batch.arena.span, &transaction, &result)
@@ -208,7 +215,7 @@ package struct Engine: ~Copyable {
             } else {
                 try add(command, at: place, batch.arena.span.extracting(command.body), &transaction, &result)
             }
-        case .cancel, .retry, .finish, .resolve:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean:
             let body = batch.arena.span.extracting(command.body)
             try applyFlowCommand(command, at: place, body, &transaction, &result)
         case .stage:
@@ -239,7 +246,9 @@ package struct Engine: ~Copyable {
             try expireSessions(&transaction, &result)
         case .carryOn:
             result.hasCarriedOn = true
-            try carryOn(Engine.sliceSteps, &transaction, &result)
+            try carryOn(effectLimits.sliceSteps, &transaction, &result)
+        case .retain:
+            try retain(&transaction, &result)
         }
     }
 }

@@ -7,7 +7,7 @@ import PenstockWire
 ///
 ///      0 u32 checksum (0: none yet)    34 u16 attemptsMade        56 u64 startedAt
 ///      4 u8  version                   36 u32 attemptsStarted     64 u64 finishedAt
-///      5 u8  state                     40 u16 stalledCount        72 u64 due, a token, or a wait
+///      5 u8  state                     40 u16 stalledCount        72 u64 due, a token, a wait, or an end
 ///      6 u8  cause                     42 u16 maxStalledCount     80 u64 first dependent
 ///      7 u8  flags                     44 u8  onFailure           88 u32 its edge's position
 ///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
@@ -38,6 +38,8 @@ struct JobRecord: Sendable {
         static let isRetry = Flags(rawValue: 1 << 5)
         /// The payload row holds a custom id.
         static let hasCustomID = Flags(rawValue: 1 << 6)
+        /// The payload row says how long the job is kept when it has finished.
+        static let hasRetention = Flags(rawValue: 1 << 7)
     }
 
     /// What few jobs have.
@@ -87,7 +89,7 @@ struct JobRecord: Sendable {
     var startedAt: UInt64 = 0
     var finishedAt: UInt64 = 0
     /// While delayed: when it is due (elapsed time). While active: the written lease's token. In waiting-children: how
-    /// long it is to wait once it is released. Else 0.
+    /// long it is to wait once it is released. Finished: when that was (elapsed time). Else 0.
     var due: UInt64 = 0
     var firstDependent = JobID.none
     var firstDependentPosition: UInt32 = 0

@@ -3,7 +3,8 @@ import PenstockWire
 /// What never changes of a job: its name, its data, and the options that few commands ask for.
 ///
 ///     u32 checksum (0: none yet) | u8 version | u8 contentType | str8 name
-///     [u64 delay] | [u8 kind | u64 delay | u64 maximum | u16 jitter] | [str8 customID]   as the record's flags say
+///     [u64 delay] | [u8 kind | u64 delay | u64 maximum | u16 jitter] | [str8 customID]   as the record's flags say,
+///     [u8 given (1 completed, 2 failed) | [u32 count | u64 age] | [u32 count | u64 age]]   and this one, too
 ///     data, to the end
 struct PayloadRow: ~Escapable {
     static let version: UInt8 = 1
@@ -14,6 +15,9 @@ struct PayloadRow: ~Escapable {
     let delay: UInt64
     let backoff: Backoff
     let customID: ByteRange
+    /// How long the job is kept when it has completed, or failed or been cancelled; nil: as the server's default says.
+    let keepCompleted: Retention?
+    let keepFailed: Retention?
     let data: ByteRange
 
     /// - Parameter flags: the flags of the job's record.
@@ -37,6 +41,9 @@ struct PayloadRow: ~Escapable {
             backoff = .none
         }
         customID = flags.contains(.hasCustomID) ? try reader.range8() : .empty
+        let given = flags.contains(.hasRetention) ? try reader.u8() : 0
+        keepCompleted = given & 1 != 0 ? try Retention(from: &reader) : nil
+        keepFailed = given & 2 != 0 ? try Retention(from: &reader) : nil
         data = try reader.range(reader.remaining)
         self.bytes = bytes
     }
@@ -60,7 +67,21 @@ struct PayloadRow: ~Escapable {
             writer.u16(node.options.backoff.jitter)
         }
         if flags.contains(.hasCustomID) { writer.bytes8(source.extracting(node.customID)) }
+        if flags.contains(.hasRetention) {
+            let options = node.options
+            writer.u8((options.keepCompleted == nil ? 0 : 1) | (options.keepFailed == nil ? 0 : 2))
+            options.keepCompleted?.encode(into: &writer)
+            options.keepFailed?.encode(into: &writer)
+        }
         writer.raw(source.extracting(node.data))
+    }
+
+    /// Appends the row of a job that was removed: its name is all that is left of it.
+    static func encode(onlyName name: RawSpan, into writer: inout WireWriter) {
+        writer.u32(0)
+        writer.u8(version)
+        writer.u8(ContentType.none.rawValue)
+        writer.bytes8(name)
     }
 
     /// Appends the row with other data.

@@ -10,7 +10,7 @@ extension Reads {
         of job: JobID,
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> DependencyTotals {
-        guard let record = try record(of: job, snapshot) else { throw notFound(job) }
+        let record = try present(job, snapshot)
         return DependencyTotals(commit: snapshot.id, counts: record.dependencies.counts)
     }
 
@@ -19,7 +19,7 @@ extension Reads {
         _ request: GetDependencies,
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> DependencyPages {
-        guard let record = try record(of: request.job, snapshot) else { throw notFound(request.job) }
+        let record = try present(request.job, snapshot)
         var answer = DependencyPages(commit: snapshot.id, pages: [])
         var bytesLeft = PenstockWire.Limits.pageBytesMax
         for var page in request.pages {
@@ -95,7 +95,7 @@ extension Reads {
         _ request: GetDependents,
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> DependentPage {
-        guard let record = try record(of: request.job, snapshot) else { throw notFound(request.job) }
+        let record = try present(request.job, snapshot)
         let cursor = PageCursor("the dependents of job \(request.job)", .getDependents, [request.job.rawValue])
         var request = request
         request.cursor = try cursor.open(request.cursor) ?? 0

@@ -94,7 +94,7 @@ package struct Reads {
         elapsed: UInt64
     ) throws(Failure) -> JobView {
         let id = try find(reference, snapshot)
-        guard let record = try record(of: id, snapshot) else { throw notFound(id) }
+        let record = try present(id, snapshot)
         return try wrap { () throws(LMDBError) in
             try view(id, record, snapshot, leases, elapsed: elapsed)
         }
@@ -144,6 +144,8 @@ package struct Reads {
                 view.contentType = payload.contentType
                 view.options.delay = payload.delay
                 view.options.backoff = payload.backoff
+                view.options.keepCompleted = payload.keepCompleted
+                view.options.keepFailed = payload.keepFailed
                 view.data = bytes.array(payload.data)
             }
         }
@@ -157,7 +159,7 @@ package struct Reads {
         _ snapshot: borrowing Snapshot,
         _ leases: some LeaseLookup
     ) throws(Failure) -> JobState? {
-        guard let record = try record(of: job, snapshot) else { return nil }
+        guard let record = try record(of: job, snapshot), !record.marks.contains(.isRemoved) else { return nil }
         return record.state == .waiting && leases.lease(of: job) != nil ? .active : record.state
     }
 
@@ -215,6 +217,18 @@ package struct Reads {
         }
     }
 
+    /// The record of a job that has not been removed.
+    func present<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(Failure) -> JobRecord {
+        guard let record = try record(of: job, snapshot), !record.marks.contains(.isRemoved) else {
+            throw notFound(job)
+        }
+        return record
+    }
+
+    /// The record of a job, though it may be a removed one that is kept for its dependents.
     func record<Snapshot: Transaction & ~Copyable & ~Escapable>(
         of job: JobID,
         _ snapshot: borrowing Snapshot

@@ -78,6 +78,8 @@ struct QueueRecord: Sendable {
     var counts = StateCounts()
     /// Changed since it was last written.
     var isDirty = false
+    /// Not stored: some of its finished jobs may say themselves how long they are kept.
+    var mayHaveRetentions = true
 
     init(id: QueueID, name: String) {
         self.id = id
@@ -168,6 +170,10 @@ struct FlowRecord: Sendable {
         static let isCancelling = Flags(rawValue: 1 << 1)
         /// Its row in the table of metadata is there.
         static let hasMetadata = Flags(rawValue: 1 << 2)
+        /// It is being removed: none of its jobs is released any more.
+        static let isRemoving = Flags(rawValue: 1 << 6)
+        /// It had failed when a sink that had failed was removed: its outcome stays.
+        static let hasFailed = Flags(rawValue: 1 << 7)
     }
 
     var createdAt: UInt64 = 0
@@ -236,7 +242,8 @@ struct FlowRecord: Sendable {
     var status: FlowStatus {
         if settling > 0 { return .settling }
         if unfinished == 0 {
-            return flags.contains(.isCancelled) ? .cancelled : failedSinks > 0 ? .failed : .completed
+            let hasFailed = failedSinks > 0 || flags.contains(.hasFailed)
+            return flags.contains(.isCancelled) ? .cancelled : hasFailed ? .failed : .completed
         }
         let moving = counts[.waiting] + counts[.delayed] + counts[.active]
         return moving == 0 && heldEdges > 0 ? .blocked : .running

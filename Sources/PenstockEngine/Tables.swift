@@ -157,9 +157,13 @@ struct FinishedKey: DecodableTableKey {
     var job: JobID
 
     init(_ record: JobRecord, _ job: JobID) {
-        queue = record.queue
-        state = record.state.rawValue
-        time = record.finishedAt
+        self.init(record.queue, record.state, time: record.finishedAt, job: job)
+    }
+
+    init(_ queue: QueueID, _ state: JobState, time: UInt64, job: JobID) {
+        self.queue = queue
+        self.state = state.rawValue
+        self.time = time
         self.job = job
     }
 

@@ -49,7 +49,7 @@ extension Server {
         case .add: try change(.add, body, session, addBytes: body.byteCount)
         case .addHeld: try addHeld(body, session)
         case .move: try move(body, session)
-        case .cancel, .retry, .finish, .resolve:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.byteCount)
@@ -416,6 +416,8 @@ extension Opcode {
         case .retry: .retry
         case .finish: .finish
         case .resolve: .resolve
+        case .remove: .remove
+        case .clean: .clean
         default: preconditionFailure("\(self) is no command that the engine reads")
         }
     }

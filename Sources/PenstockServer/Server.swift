@@ -56,6 +56,10 @@ package final class Server {
     /// Monotonic milliseconds of the next look at heartbeats and idle sessions.
     var nextHousekeeping: UInt64 = 0
     var nextExpiry: UInt64 = 0
+    /// A look at the finished jobs is due: monotonic milliseconds, and elapsed ones; and a slice of it has been asked for.
+    var nextRetention: UInt64 = 0
+    var retentionDue = UInt64.max
+    var isRetaining = false
     var statistics = Statistics()
     /// A delivery frame that is being filled.
     var delivery = DeliveryFrame()
@@ -112,9 +116,10 @@ package final class Server {
             throw .insecureAddress(configuration.host ?? "")
         }
         environment = try Server.openEnvironment(configuration)
-        let engine: Engine
+        var engine: Engine
         do throws(EngineError) {
             engine = try Engine(environment, wall: clock.wall, database: .random())
+            engine.retentionRules = configuration.retention
         } catch {
             throw .engine(error)
         }
@@ -133,6 +138,7 @@ package final class Server {
         do throws(UVError) {
             loop = try Loop()
             statistics.startedAt = clock.monotonic
+            nextRetention = clock.monotonic + Server.retentionMilliseconds
             timer = Timer(on: loop) { [unowned self] in timerFired() }
             wake = try Async(on: loop) { [unowned self] in obey() }
             control = ServerControl(wake: wake)
@@ -325,6 +331,11 @@ package final class Server {
             let elapsed = clock.elapsed
             next = min(next, nextDue > elapsed ? now + (nextDue - elapsed) : now)
         }
+        if !isRetaining && !isStopping {
+            next = min(next, nextRetention)
+            let elapsed = clock.elapsed
+            if retentionDue != .max { next = min(next, retentionDue > elapsed ? now + (retentionDue - elapsed) : now) }
+        }
         if case .draining(let deadline) = stopping { next = min(next, deadline) }
         if case .flushing(let deadline) = stopping { next = min(next, deadline) }
         guard next != .max else {
@@ -358,6 +369,7 @@ package final class Server {
         let now = clock.monotonic
         tendLeases(now: now)
         promoteDue()
+        retain(now: now)
         expireWaits(now: now)
         if nextHeld <= now { goOnWithHeld() }
         keepHouse(now: now)

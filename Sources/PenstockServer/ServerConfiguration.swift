@@ -1,3 +1,6 @@
+import PenstockEngine
+import PenstockWire
+
 /// How a server is run. Everything has a default but the directory.
 package struct ServerConfiguration: Sendable {
     /// The name and version that the server tells clients.
@@ -21,6 +24,12 @@ package struct ServerConfiguration: Sendable {
     package var quotaBytes = 512 << 30
     /// Bytes that must stay free on the disk for adds to be taken; completions go on below.
     package var diskReserveBytes = 64 << 20
+    /// Finished jobs of each queue and state that are kept, the newest ones; nil: all. A job's own options win.
+    package var keptJobs: UInt32? = 100_000
+    /// Milliseconds that completed jobs are kept; nil: for ever. A job's own options win.
+    package var completedMilliseconds: UInt64? = 7 * 86_400_000
+    /// The same of failed and cancelled ones.
+    package var failedMilliseconds: UInt64? = 30 * 86_400_000
     /// Connections at once; one more is told so, and closed.
     package var connectionsMax = 10_000
     /// Milliseconds after which a lease is written to the database.
@@ -29,6 +38,13 @@ package struct ServerConfiguration: Sendable {
     package var stopMilliseconds: UInt64 = 10_000
 
     package init(dataDirectory: String) { self.dataDirectory = dataDirectory }
+
+    var retention: RetentionRules {
+        func rule(_ milliseconds: UInt64?) -> Retention {
+            Retention(count: keptJobs ?? Retention.countUnbounded, age: milliseconds ?? Retention.ageUnbounded)
+        }
+        return RetentionRules(completed: rule(completedMilliseconds), failed: rule(failedMilliseconds))
+    }
 
     /// True where the TCP address can only be reached from this machine.
     var isLoopback: Bool {

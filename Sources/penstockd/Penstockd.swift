@@ -47,6 +47,18 @@ struct Penstockd: ParsableCommand {
     @Option(help: "Bytes of the database above which adds are refused; completions go on.")
     var quotaBytes = 512 << 30
 
+    @Option(help: "Finished jobs that are kept of each queue and state: the newest ones. A job's own options win.")
+    var keepJobs: UInt32 = 100_000
+
+    @Option(help: "Days that completed jobs are kept. A job's own options win.")
+    var keepCompletedDays: UInt32 = 7
+
+    @Option(help: "Days that failed and cancelled jobs are kept. A job's own options win.")
+    var keepFailedDays: UInt32 = 30
+
+    @Flag(help: "Keep all finished jobs whose own options do not say otherwise: the disk fills in time.")
+    var keepAll = false
+
     @Option(
         help: "What is logged: trace, debug, info, notice, warning, error or critical.",
         transform: { text in
@@ -64,6 +76,9 @@ struct Penstockd: ParsableCommand {
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("A port is 0 to 65535, not \(port).") }
         guard quotaBytes > 0 else { throw ValidationError("A quota is at least one byte.") }
+        for (option, days) in [("completed", keepCompletedDays), ("failed", keepFailedDays)] where days > 3650 {
+            throw ValidationError("--keep-\(option)-days is at most 3650, not \(days); --keep-all keeps them for ever.")
+        }
     }
 
     func run() throws {
@@ -76,6 +91,9 @@ struct Penstockd: ParsableCommand {
         configuration.allowsInsecureAddress = insecureNoAuth
         configuration.isDurable = durability == .fsync
         configuration.quotaBytes = quotaBytes
+        configuration.keptJobs = keepAll ? nil : keepJobs
+        configuration.completedMilliseconds = keepAll ? nil : UInt64(keepCompletedDays) * 86_400_000
+        configuration.failedMilliseconds = keepAll ? nil : UInt64(keepFailedDays) * 86_400_000
         let server: Server
         do throws(ServerError) {
             server = try Server(configuration, clock: ServerClock(), logger: logger)

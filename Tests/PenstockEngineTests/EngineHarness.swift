@@ -119,6 +119,13 @@ final class EngineHarness {
     var elapsed: UInt64 = 1_000
     var wall: UInt64 = 1_700_000_000_000
     var seed: UInt64 = 1
+    var limits = EffectLimits() {
+        didSet { open.engine.effectLimits = limits }
+    }
+    /// How long finished jobs are kept: for ever, if a test does not say otherwise.
+    var retention = RetentionRules() {
+        didSet { open.engine.retentionRules = retention }
+    }
     /// Every table is checked after every batch.
     var checks = true
 
@@ -216,6 +223,8 @@ final class EngineHarness {
         open = nil
         wall += milliseconds
         open = try OpenEngine(directory.path, wall: wall, mapSize: mapSize)
+        open.engine.effectLimits = limits
+        open.engine.retentionRules = retention
         elapsed = max(elapsed, open.engine.elapsed)
         batch.removeAll()
         var kept: [JobID: TestLease] = [:]

@@ -1,0 +1,34 @@
+import PenstockEngine
+
+/// When finished jobs are looked at that need not be kept any more.
+///
+/// An idle server does nothing: the next look is due some seconds after a job has
+/// finished, or when the next of those that are kept is old enough.
+extension Server {
+    /// Milliseconds between the end of a job and the look that may remove it, or others.
+    static let retentionMilliseconds: UInt64 = 10_000
+    /// Milliseconds between two slices of one look.
+    private static let retentionPauseMilliseconds: UInt64 = 5
+
+    /// Asks for a slice if one is due.
+    func retain(now: UInt64) {
+        guard !isRetaining, !isStopping, now >= nextRetention || clock.elapsed >= retentionDue else { return }
+        isRetaining = true
+        stage(Command(.retain))
+    }
+
+    /// Decides when the next slice is due.
+    func noteRetention(_ result: borrowing BatchResult) {
+        let now = clock.monotonic
+        if !result.finishedJobs.isEmpty { nextRetention = min(nextRetention, now + Server.retentionMilliseconds) }
+        guard result.hasRetained else { return }
+        isRetaining = false
+        if result.hasMoreToRetain {
+            nextRetention = now + Server.retentionPauseMilliseconds
+            retentionDue = .max
+        } else {
+            nextRetention = result.finishedJobs.isEmpty ? .max : now + Server.retentionMilliseconds
+            retentionDue = result.nextRetention
+        }
+    }
+}

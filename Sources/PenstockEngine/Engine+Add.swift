@@ -48,16 +48,22 @@ extension Engine {
         }
     }
 
-    /// Gives each new node its first dependent, so that its record is written once.
+    /// Gives each new node its dependents, so that its record is written once: first the new ones, then the stored ones.
     mutating func linkDependents() {
+        linkDependents(areStored: false)
+        if plan.hasHungEdges { linkDependents(areStored: true) }
+    }
+
+    private mutating func linkDependents(areStored: Bool) {
         var node = -1
         var position: UInt32 = 0
         for edge in plan.edges {
             position = edge.node == node ? position + 1 : 0
             node = edge.node
-            guard edge.dependencyNode >= 0, !plan.nodes[edge.dependencyNode].isExisting,
-                !plan.nodes[edge.node].isExisting || edge.node == plan.holder
-            else { continue }
+            let isStored = plan.nodes[edge.node].isExisting && edge.node != plan.holder
+            guard isStored == areStored, edge.dependencyNode >= 0, !plan.nodes[edge.dependencyNode].isExisting else {
+                continue
+            }
             let target = edge.dependencyNode
             if plan.nodes[target].dependents == 0 {
                 plan.nodes[target].firstDependent = plan.nodes[edge.node].job
@@ -274,7 +280,7 @@ extension Engine {
             // Whoever asks for its dependents must not see a job that is not published.
             try putEmpty(key, in: tables.stagedEdges, &transaction)
         } else {
-            try link(record, at: key, &transaction)
+            try link(record, at: key, dependency, &transaction)
         }
     }
 
@@ -282,11 +288,10 @@ extension Engine {
     mutating func link(
         _ edge: EdgeRecord,
         at key: EdgeKey,
+        _ stored: JobRecord,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        guard var dependency = try record(of: edge.dependency, transaction) else {
-            throw LMDBError(.corrupted, in: .get)
-        }
+        var dependency = stored
         if dependency.dependents == 0 {
             dependency.firstDependent = key.dependent
             dependency.firstDependentPosition = key.position
@@ -313,25 +318,37 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard plan.hasHungEdges else { return }
-        for place in plan.edges.indices {
-            let edge = plan.edges[place]
-            guard plan.nodes[edge.node].isExisting, edge.node != plan.holder else { continue }
-            let job = plan.nodes[edge.node].job
-            guard var record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
-            if record.state != .waitingChildren {
-                try takeAway(&record, of: job, &transaction, &result)
-                try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+        var first = 0
+        while first < plan.edges.count {
+            let node = plan.edges[first].node
+            var end = first + 1
+            while end < plan.edges.count && plan.edges[end].node == node { end += 1 }
+            if plan.nodes[node].isExisting && node != plan.holder {
+                try hang(first..<end, on: plan.nodes[node].job, &transaction, &result)
             }
-            record.flags.insert(.hasDependencies)
-            let position = record.dependencies.positions
-            record.dependencies.positions += 1
-            record.dependencies.unprocessed += 1
-            record.dependencies.counting += 1
-            try rewrite(record, of: job, &transaction)
-            plan.edges[place].hungPosition = position
-            try takeSink(edge.dependency, ofFlow: record.flow, &transaction)
-            try writeEdge(edge, at: EdgeKey(job, position), &transaction)
+            first = end
         }
+    }
+
+    private mutating func hang(
+        _ edges: Range<Int>,
+        on job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard var record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
+        if record.state != .waitingChildren {
+            try takeAway(&record, of: job, &transaction, &result)
+            try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+        }
+        record.flags.insert(.hasDependencies)
+        record.dependencies.positions += UInt32(edges.count)
+        record.dependencies.unprocessed += UInt32(edges.count)
+        record.dependencies.counting += UInt32(edges.count)
+        try rewrite(record, of: job, &transaction)
+        try writeEdges(edges, of: job, joining: record.flow, &transaction)
+        guard record.flow != .none, plan.flowOfSingles == record.flow else { return }
+        for place in edges { try takeSink(plan.edges[place].dependency, ofFlow: record.flow, &transaction) }
     }
 
     /// A job that is given a dependent in its own flow is no sink of it any more.
@@ -343,10 +360,9 @@ extension Engine {
         guard flow != .none, var record = try record(of: dependency, transaction), record.flow == flow,
             record.flags.contains(.isSink)
         else { return }
+        let fails = record.fails(its: record.state)
         record.flags.remove(.isSink)
-        if record.state.isFinished && record.state != .completed, try open(flow, &transaction) {
-            openFlow!.record.failedSinks -= 1
-        }
+        if fails, try open(flow, &transaction) { openFlow!.record.failedSinks -= 1 }
         try rewrite(record, of: dependency, &transaction)
     }
 

@@ -302,7 +302,13 @@ extension Engine {
             guard try keepNewEdges(of: job, from: firstEdge, transaction) else { return }
             guard let record = try record(of: job, transaction) else { throw LMDBError(.corrupted, in: .get) }
             switch record.state {
-            case .waiting where !leaseSet.contains(job), .delayed, .waitingChildren: return
+            case .waiting where !leaseSet.contains(job), .delayed, .waitingChildren:
+                var position = record.dependencies.positions
+                for place in firstEdge..<plan.edges.count {
+                    plan.edges[place].hungPosition = position
+                    position += 1
+                }
+                return
             default: break
             }
         } catch {

@@ -44,6 +44,8 @@ extension Engine {
         limit: Int,
         _ transaction: borrowing WriteTransaction
     ) throws(PlanError) -> [JobID] {
+        // One of this add is not stored yet.
+        guard job.rawValue < meta.nextJob else { return [] }
         var found: [JobID] = []
         do throws(LMDBError) {
             guard let record = try record(of: job, transaction), record.flags.contains(.hasDependencies) else {

@@ -320,7 +320,10 @@ extension Engine {
         var found: [EdgeKey] = []
         while let (key, edge) = try nextOutside(EdgeKey(staging!.firstJob, 0), transaction) {
             _ = try transaction.delete(key, in: tables.stagedEdges)
-            try link(edge, at: key, &transaction)
+            guard let dependency = try record(of: edge.dependency, transaction) else {
+                throw LMDBError(.corrupted, in: .get)
+            }
+            try link(edge, at: key, dependency, &transaction)
             found.append(key)
         }
         return found

@@ -145,7 +145,10 @@ struct InvariantChecker {
 
     /// What is left of a removed job: enough for those that depend on it.
     private mutating func checkRemoved(_ id: JobID, _ job: JobRecord) {
-        expect(job.flags == [] && job.flow == .none && job.place == 0 && job.due == 0, "job \(id) is removed, and not bare")
+        expect(
+            job.flags == [] && job.flow == .none && job.place == 0 && job.due == 0,
+            "job \(id) is removed, and not bare"
+        )
         expect(job.dependents > 0, "job \(id) is removed, and nobody depends on it")
         expect(job.state.isFinished, "job \(id) is removed and \(job.state)")
     }

@@ -67,7 +67,8 @@ extension Engine {
         while let key = try nextDependent(of: effect.job, record, after: last, transaction) {
             if effects.isExhausted {
                 var rest = effect
-                rest.cursor = last?.rawValue ?? 0
+                // The first one's edge may be gone by then, and the next slice would not know it as the first.
+                rest.cursor = last == record.firstDependent ? 0 : last?.rawValue ?? 0
                 return rest
             }
             effects.steps += 1

@@ -44,7 +44,7 @@ private struct RemovalHistory {
             } catch let error as WireError {
                 let expected: Set<ErrorCode> = [
                     .jobNotFound, .flowNotFound, .settling, .jobLeased, .unknownDependency, .dependentNotOpen, .cycle,
-                    .selfReference, .duplicateDependency, .duplicateCustomID,
+                    .selfReference, .duplicateDependency, .duplicateCustomID, .fenced, .unresolvedDependencies,
                 ]
                 guard expected.contains(error.code) else { throw error }
             }
@@ -102,7 +102,30 @@ private struct RemovalHistory {
     }
 
     private mutating func add() throws {
-        let count = 1 + draw(7)
+        let nodes = nodes(upTo: 7)
+        let isFlow = nodes.count > 1 || draw(2) == 0
+        let spec = isFlow ? ItemSpec.flow(draw(2) == 0 ? "named" : "", nodes) : .single(nodes[0])
+        note(try engine.add(spec))
+    }
+
+    private mutating func note(_ added: Added) {
+        jobs += added.ids.values.sorted()
+        if added.flow != .none { flows.append(added.flow) }
+    }
+
+    /// The worker of a job adds children to it, and may wait for them then.
+    private mutating func grow(_ lease: TestLease) throws {
+        var nodes = nodes(upTo: 3)
+        for index in nodes.indices where draw(2) == 0 { nodes[index].key = "key-\(index)" }
+        let item = nodes.count > 1 ? ItemSpec.flow(nodes) : .single(nodes[0])
+        note(try engine.addHeld(lease, item.child(policy())))
+        if draw(2) == 0 && !engine.batch.slotChanges.contains(where: { $0.slot == lease.slot }) {
+            _ = try engine.move(lease)
+        }
+    }
+
+    private mutating func nodes(upTo limit: Int) -> [NodeSpec] {
+        let count = 1 + draw(limit)
         var nodes: [NodeSpec] = []
         for index in 0..<count {
             var after: [NodeSpec.Dependency] = []
@@ -124,11 +147,7 @@ private struct RemovalHistory {
                 )
             )
         }
-        let isFlow = count > 1 || draw(2) == 0
-        let spec = isFlow ? ItemSpec.flow(draw(2) == 0 ? "named" : "", nodes) : .single(nodes[0])
-        let added = try engine.add(spec)
-        jobs += added.ids.values.sorted()
-        if added.flow != .none { flows.append(added.flow) }
+        return nodes
     }
 
     private mutating func policy() -> FailurePolicy? {
@@ -141,6 +160,7 @@ private struct RemovalHistory {
             for lease in try engine.lease(queues[draw(2)], 1 + draw(3)) where draw(3) == 0 { engine.stageWrite(lease) }
             return try engine.commit()
         }
+        if draw(3) == 0 { return try grow(lease) }
         if draw(3) == 0 {
             engine.stageFail(lease)
         } else {

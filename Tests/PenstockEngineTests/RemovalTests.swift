@@ -330,4 +330,49 @@ import Testing
         #expect(engine.result.ready.map(\.job) == [flow["top"]])
         #expect(try engine.stored() == [flow["top"]])
     }
+
+    // MARK: What a worker added
+
+    @Test func `a child that is removed releases the job that waits for it, and its key is free again`() throws {
+        let flow = try engine.add(.flow([job("parent")]))
+        var child = job("child")
+        child.key = "key"
+        let lease = try engine.lease(flow["parent"])
+        let added = try engine.addHeld(lease, .child(child))
+        #expect(try engine.move(lease))
+        #expect(try engine.flow(flow.flow).counts.total == 2)
+        #expect(try engine.remove(added["child"]) == 1)
+        #expect(try engine.flow(flow.flow).counts.total == 1)
+        #expect(try engine.state(flow["parent"]) == .waiting)
+        let again = try engine.addHeld(try engine.lease(flow["parent"]), .child(child))
+        #expect(again["child"] > added["child"])
+    }
+
+    @Test func `a flow goes with what was added to it when it ran`() throws {
+        let flow = try engine.add(.flow([job("parent"), job("after", after: [.node("parent")])]))
+        var child = job("child")
+        child.key = "key"
+        let lease = try engine.lease(flow["parent"])
+        try engine.addHeld(lease, .child(child), .child(job("other")))
+        #expect(try refusal { try engine.remove(.flow(flow.flow)) } == .jobLeased)
+        #expect(try engine.move(lease))
+        #expect(try engine.remove(.flow(flow.flow)) == 4)
+        #expect(engine.result.ready.isEmpty)
+        #expect(try engine.stored() == [])
+        #expect(try engine.dump().childKeys.isEmpty)
+    }
+
+    @Test func `the children that nobody has begun go, and their parent goes on`() throws {
+        let id = try engine.add(job("parent"))
+        let lease = try engine.lease(id)
+        let added = try engine.addHeld(lease, .child(job("a")), .child(job("b")))
+        try engine.complete(added["a"], .json, [1])
+        #expect(try engine.remove(.unprocessedDependencies(of: id)) == 1)
+        // Nothing is pending any more: the lease goes on.
+        #expect(try !engine.move(lease))
+        let sequence = engine.stageComplete(lease)
+        try engine.commit()
+        #expect(lease.session.code(sequence) == .ok)
+        #expect(try engine.dependencies(of: id).map(\.name) == ["a"])
+    }
 }

@@ -77,7 +77,9 @@ import Testing
             #expect(try client.clean(.obliterate(force: false)).refusal == .jobLeased)
             #expect(try client.clean(.obliterate(force: true)).get() == 5)
             var revoked: Set<LeaseToken> = []
-            while revoked.count < 2 { for lease in try worker.next(Revoked.self).leases { revoked.insert(lease.token) } }
+            while revoked.count < 2 {
+                for lease in try worker.next(Revoked.self).leases { revoked.insert(lease.token) }
+            }
             #expect(revoked == Set(deliveries.map(\.token)))
             for delivery in deliveries { #expect(try worker.complete(delivery) == .fenced) }
             #expect(try client.counts("q") == StateCounts())

@@ -161,7 +161,10 @@ extension Engine {
             record.dependents > 0
         else { return }
         throw .refused(
-            WireError(.settling, "A large effect is being carried out, maybe that of job \(job): try again when it has settled.")
+            WireError(
+                .settling,
+                "A large effect is being carried out, maybe that of job \(job): try again when it has settled."
+            )
         )
     }
 

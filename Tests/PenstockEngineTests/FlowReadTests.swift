@@ -79,7 +79,9 @@ import Testing
         #expect(try refusal { _ = try nodes(a.flow, next) } == .invalidCursor)
         let page = try list(ListFlows(name: "", oldestFirst: true, rows: 1))
         #expect(page.next != 0)
-        #expect(try refusal { _ = try list(ListFlows(name: "a", oldestFirst: true, cursor: page.next)) } == .invalidCursor)
+        #expect(
+            try refusal { _ = try list(ListFlows(name: "a", oldestFirst: true, cursor: page.next)) } == .invalidCursor
+        )
         #expect(try refusal { _ = try list(ListFlows(cursor: page.next)) } == .invalidCursor)
     }
 

@@ -62,7 +62,9 @@ import Testing
         let base = try engine.add(job("base"))
         var first: [JobID] = []
         for round in 0..<3 {
-            let added = try engine.add(.flow((0..<9_000).map { job("\(round)-\($0)", queue: "d", after: [.job(base)]) }))
+            let added = try engine.add(
+                .flow((0..<9_000).map { job("\(round)-\($0)", queue: "d", after: [.job(base)]) })
+            )
             first.append(added["\(round)-0"])
         }
         #expect(try engine.remove(base) == 1)

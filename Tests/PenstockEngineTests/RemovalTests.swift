@@ -11,7 +11,9 @@ import Testing
     // MARK: What goes
 
     @Test func `a chain goes with its last job, and its flow with it`() throws {
-        let flow = try engine.add(.flow("chain", [job("a"), job("b", after: [.node("a")]), job("c", after: [.node("b")])]))
+        let flow = try engine.add(
+            .flow("chain", [job("a"), job("b", after: [.node("a")]), job("c", after: [.node("b")])])
+        )
         #expect(try engine.remove(flow["c"]) == 3)
         #expect(try engine.stored() == [])
         #expect(try engine.queue() == StateCounts())
@@ -123,7 +125,9 @@ import Testing
     }
 
     @Test func `a leased job that another one needs is in nobody's way`() throws {
-        let flow = try engine.add(.flow([job("base"), job("x", after: [.node("base")]), job("y", after: [.node("base")])]))
+        let flow = try engine.add(
+            .flow([job("base"), job("x", after: [.node("base")]), job("y", after: [.node("base")])])
+        )
         _ = try engine.lease(flow["base"])
         #expect(try engine.remove(flow["x"]) == 1)
         #expect(try refusal { try engine.remove(flow["y"]) } == .jobLeased)

@@ -122,7 +122,10 @@ import Testing
             failed: Retention(age: 2 * RetentionTests.minute)
         )
         let flow = try engine.add(
-            .flow("f", [job("a"), job("b", after: [.node("a")]), job("bad"), job("kept") { $0.keepCompleted = Retention() }])
+            .flow(
+                "f",
+                [job("a"), job("b", after: [.node("a")]), job("bad"), job("kept") { $0.keepCompleted = Retention() }]
+            )
         )
         try engine.complete(flow["a"], .json, [1])
         try engine.complete(flow["kept"])

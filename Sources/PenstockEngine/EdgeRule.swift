@@ -3,8 +3,10 @@ import PenstockWire
 /// How a job ended, as those that depend on it see it.
 enum DependencyEnd {
     case completed
-    /// Failed for good, or cancelled.
+    /// Failed for good.
     case failed
+    /// It counts as a failure.
+    case cancelled
     /// It was to run after a failure that did not come.
     case skipped
 
@@ -12,9 +14,11 @@ enum DependencyEnd {
         if record.state == .completed {
             self = .completed
         } else {
-            self = record.marks.contains(.isSkipped) ? .skipped : .failed
+            self = record.marks.contains(.isSkipped) ? .skipped : record.state == .cancelled ? .cancelled : .failed
         }
     }
+
+    var isFailure: Bool { self == .failed || self == .cancelled }
 }
 
 /// What the end of a dependency does to an edge that counts, and to the job that depends.
@@ -24,7 +28,7 @@ enum DependencyEnd {
 /// | completed | success, whatever | | processed | waits for the rest |
 /// | completed | failure | | processed | is skipped |
 /// | skipped | | | ignored | waits for the rest |
-/// | failed | failure, whatever | | ignored | waits for the rest |
+/// | failed or cancelled | failure, whatever | | ignored | waits for the rest |
 /// | failed | success | failParent | failed | fails |
 /// | failed | success | ignore | ignored | waits for the rest |
 /// | failed | success | remove | gone | waits for the rest |
@@ -50,7 +54,7 @@ struct EdgeRule: Equatable {
     let dependent: Dependent
 
     init(_ end: DependencyEnd, _ condition: EdgeCondition, _ policy: FailurePolicy) {
-        switch (end, condition, policy) {
+        switch (end == .cancelled ? .failed : end, condition, policy) {
         case (.completed, .success, _), (.completed, .whatever, _):
             (edge, dependent) = (.becomes(.processed), .waitsForRest)
         case (.completed, .failure, _): (edge, dependent) = (.becomes(.processed), .isSkipped)
@@ -60,6 +64,7 @@ struct EdgeRule: Equatable {
         case (.failed, .success, .remove): (edge, dependent) = (.gone, .waitsForRest)
         case (.failed, .success, .continue): (edge, dependent) = (.becomes(.ignored), .goesOn)
         case (.failed, .success, .wait): (edge, dependent) = (.held, .waitsForRest)
+        case (.cancelled, _, _): preconditionFailure("a cancelled dependency counts as a failed one")
         }
     }
 }

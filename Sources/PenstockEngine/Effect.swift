@@ -8,12 +8,13 @@ import PenstockWire
 ///     u64 settlement | u8 kind | u8 0 | u16 0 | u32 left | u64 subject | u64 cursor | u64 detail | u64 bound
 struct Effect: Equatable {
     enum Kind: UInt8 {
-        /// Tells the dependents of a job how it ended. Subject: the job. Cursor: the dependent told last.
+        /// Tells the dependents of a job how it ended. Subject: the job. Cursor: ``lastDependent``.
         case tell = 1
-        /// Opens the edges to a job that was retried. Subject: the job. Cursor: the dependent seen last. Detail: 1 where
-        /// the job was retried with others of its part.
+        /// Opens the edges to a job that was retried. Subject: the job. Cursor: ``lastDependent``. Detail: 1 where the
+        /// job was retried with others of its part.
         case reopen = 2
         /// Cancels the dependencies of a job that nobody else needs. Subject: the job. Cursor: the next position.
+        /// Detail: the job with which it began.
         case prune = 3
         /// Retries the dependencies of a job that were cancelled so. Subject: the job. Cursor: the next position.
         case restore = 4
@@ -37,6 +38,8 @@ struct Effect: Equatable {
         /// Removes jobs of a queue. Subject: state and queue. Cursor, detail: the entry of the index seen last. Bound:
         /// what is too young, see ``Engine/CleanFlags``. Left: how many it may still take.
         case clean = 14
+        /// Lets a retried job begin, when all edges that the retry opens are open. Subject: the job.
+        case start = 15
     }
 
     static let byteCount = 48
@@ -58,6 +61,12 @@ struct Effect: Equatable {
     init(_ kind: Kind, _ job: JobID) { self.init(kind, job.rawValue) }
 
     var job: JobID { JobID(subject) }
+
+    /// Where the cursor is that of a walk over dependents: as ``Engine/nextDependent(of:_:after:_:)`` wants it.
+    var lastDependent: JobID? {
+        get { cursor == 0 ? nil : JobID(cursor - 1) }
+        set { cursor = newValue.map { $0.rawValue + 1 } ?? 0 }
+    }
 
     func encode(settlement: UInt64, into writer: inout WireWriter) {
         writer.u64(settlement)
@@ -98,6 +107,9 @@ struct Effects {
     var queue: [Effect] = []
     /// The first that is not done.
     var head = 0
+    /// Retried jobs begin when nothing else is left to do, in the order of `starts`.
+    var starts: [Effect] = []
+    var startsHead = 0
     /// Jobs and edges reached so far, and how many may be.
     var steps = 0
     var limit = 0
@@ -114,12 +126,11 @@ struct Effects {
     /// Jobs that the command has cancelled, retried or removed so far.
     var touched: UInt32 = 0
 
-    var isEmpty: Bool { head == queue.count }
+    var isEmpty: Bool { head == queue.count && startsHead == starts.count }
     var isExhausted: Bool { steps >= limit }
 
     mutating func begin(limit: Int) {
-        queue.removeAll(keepingCapacity: true)
-        head = 0
+        removeAll()
         steps = 0
         self.limit = limit
         settlement = 0
@@ -130,15 +141,21 @@ struct Effects {
         touched = 0
     }
 
-    mutating func append(_ effect: Effect) { queue.append(effect) }
-
-    mutating func popFirst() -> Effect? {
-        guard head < queue.count else { return nil }
-        defer { head += 1 }
-        return queue[head]
+    mutating func append(_ effect: Effect) {
+        if effect.kind == .start { starts.append(effect) } else { queue.append(effect) }
     }
 
-    /// Puts the rest of the effect that was taken last back to where it was.
+    mutating func popFirst() -> Effect? {
+        if head < queue.count {
+            head += 1
+            return queue[head - 1]
+        }
+        guard startsHead < starts.count else { return nil }
+        startsHead += 1
+        return starts[startsHead - 1]
+    }
+
+    /// Puts the rest of the effect that was taken last back to where it was; a start has no rest.
     mutating func putBack(_ effect: Effect) {
         head -= 1
         queue[head] = effect
@@ -146,10 +163,14 @@ struct Effects {
 
     /// Takes all that are not done.
     mutating func takeRest() -> [Effect] {
-        defer {
-            queue.removeAll(keepingCapacity: true)
-            head = 0
-        }
-        return Array(queue[head...])
+        defer { removeAll() }
+        return Array(queue[head...] + starts[startsHead...])
+    }
+
+    private mutating func removeAll() {
+        queue.removeAll(keepingCapacity: true)
+        head = 0
+        starts.removeAll(keepingCapacity: true)
+        startsHead = 0
     }
 }

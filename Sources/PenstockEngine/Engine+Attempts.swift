@@ -36,6 +36,7 @@ extension Engine {
     ) throws(LMDBError) {
         try leaveIndex(record, of: command.job, &transaction)
         endLease(&record, command)
+        leaseSet.end(command.slot, of: command.job)
         record.attemptsMade = record.attemptsMade == .max ? .max : record.attemptsMade + 1
     }
 
@@ -188,6 +189,7 @@ extension Engine {
         guard var record = try leased(command, transaction) else { return }
         try leaveIndex(record, of: command.job, &transaction)
         endLease(&record, command)
+        leaseSet.end(command.slot, of: command.job)
         if isStall {
             record.stalledCount = record.stalledCount == .max ? .max : record.stalledCount + 1
             if record.stalledCount > record.maxStalledCount {

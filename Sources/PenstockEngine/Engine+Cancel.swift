@@ -26,12 +26,25 @@ extension Engine {
         return nil
     }
 
+    /// Cancels a job that would go on while its flow is being cancelled.
+    mutating func cancelWithFlow(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try cancel(&record, of: job, reason("Its flow was cancelled"), &transaction, &result)
+    }
+
     /// Cancels the unfinished dependencies of a job that has ended, and that nobody else needs; and so on below them.
     mutating func prune(
         _ effect: Effect,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) -> Effect? {
+        let top = JobID(effect.detail)
+        // It may run again by now.
+        guard try hasEnded(effect.job, transaction), try hasEnded(top, transaction) else { return nil }
         var position = UInt32(effect.cursor)
         while let (key, edge) = try nextEdge(of: effect.job, from: position, transaction) {
             if effects.isExhausted {
@@ -42,31 +55,40 @@ extension Engine {
             effects.steps += 1
             position = key.position + 1
             guard var record = try record(of: edge.dependency, transaction), !record.state.isFinished,
-                try isNeeded(edge.dependency, record, onlyBy: effect.job, transaction)
+                try isNeeded(edge.dependency, record, onlyBy: (effect.job, top), transaction)
             else { continue }
             record.marks.insert(.isPruned)
             let text = reason("Only jobs that have ended needed it")
             try cancel(&record, of: edge.dependency, text, &transaction, &result)
-            if record.flags.contains(.hasDependencies) { effects.append(Effect(.prune, edge.dependency)) }
+            if record.flags.contains(.hasDependencies) {
+                effects.append(Effect(.prune, edge.dependency.rawValue, detail: top.rawValue))
+            }
         }
         return nil
+    }
+
+    private mutating func hasEnded(
+        _ job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        try record(of: job, transaction)?.state.isFinished ?? false
     }
 
     /// Why a job is cancelled: what happened, and what the user said of it.
     func reason(_ what: String) -> String { effects.reason.isEmpty ? what + "." : what + ": " + effects.reason }
 
-    /// True where every dependent of the job is that one, or was cancelled with it.
+    /// True where every dependent of the job is one of the two, or was cancelled with them.
     private mutating func isNeeded(
         _ job: JobID,
         _ record: JobRecord,
-        onlyBy top: JobID,
+        onlyBy two: (JobID, JobID),
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> Bool {
         var last: JobID?
         while let key = try nextDependent(of: job, record, after: last, transaction) {
             effects.steps += 1
             last = key.dependent
-            if key.dependent == top { continue }
+            if key.dependent == two.0 || key.dependent == two.1 { continue }
             // One that is being removed needs nothing any more.
             guard let dependent = try self.record(of: key.dependent, transaction),
                 !dependent.marks.contains(.isRemoved)

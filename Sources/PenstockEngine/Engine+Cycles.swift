@@ -56,14 +56,23 @@ extension Engine {
             while let edge = entry, edge.key?.dependent == job, found.count <= limit {
                 let value = edge.value
                 let record = try decode { () throws(WireError) in try EdgeRecord(value) }
-                // One that failed may be retried, and its edge would count again.
-                if record.kind != .processed { found.append(record.dependency) }
+                // One that has not completed may be retried, and its edge would count again.
+                var isOver = record.kind == .processed
+                if isOver { isOver = try hasCompleted(record.dependency, transaction) }
+                if !isOver { found.append(record.dependency) }
                 entry = try cursor.next()
             }
         } catch {
             throw .lmdb(error)
         }
         return found
+    }
+
+    private mutating func hasCompleted(
+        _ job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        try record(of: job, transaction)?.state == .completed
     }
 
     private mutating func cycle(_ job: JobID, _ from: [JobID: JobID]) -> WireError {

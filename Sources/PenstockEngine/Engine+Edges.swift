@@ -17,16 +17,21 @@ extension Engine {
             !record.marks.contains(.isRemoved)
         else { return }
         // It was told already: an add may come to the same edge in two ways.
-        if edge.isHeld && end == .failed { return }
-        if end == .failed { try note(record.flow, &transaction) }
-        var mayAct = counts(edge, key, record) && !record.state.isFinished
-        if mayAct, try isBeingCancelled(record, &transaction) { mayAct = false }
+        if edge.isHeld && end.isFailure { return }
+        if end.isFailure { try note(record.flow, &transaction) }
+        var isCancelled = false
+        if !record.state.isFinished { isCancelled = try isBeingCancelled(record, &transaction) }
+        var mayAct = counts(edge, key, record) && !record.state.isFinished && !isCancelled
         if mayAct, try isBeingRemoved(record, &transaction) { mayAct = false }
         let rule = EdgeRule(end, edge.condition, edge.policy)
         try unhold(&edge, key, &record, &transaction)
         switch rule.edge {
         case .becomes(let kind):
             resolve(&edge, key, &record, as: kind)
+            try put(edge, at: key, &transaction)
+        case .gone where end == .cancelled && !mayAct:
+            // Both were cancelled as one set, in which no policy acts: a retry of both brings the edge back.
+            resolve(&edge, key, &record, as: .ignored)
             try put(edge, at: key, &transaction)
         case .gone:
             count(edge, key, &record, by: -1)
@@ -40,6 +45,7 @@ extension Engine {
             resolve(&edge, key, &record, as: .ignored)
             try put(edge, at: key, &transaction)
         }
+        if isCancelled { return try cancelWithFlow(&record, of: key.dependent, &transaction, &result) }
         guard mayAct else { return try rewrite(record, of: key.dependent, &transaction) }
         switch rule.dependent {
         case .fails:
@@ -62,12 +68,15 @@ extension Engine {
     ) throws(LMDBError) {
         guard record.state == .waitingChildren, record.dependencies.counting == 0 else { return }
         if try isBeingRemoved(record, &transaction) { return }
-        if try isBeingCancelled(record, &transaction) { return }
+        if try isBeingCancelled(record, &transaction) {
+            return try cancelWithFlow(&record, of: job, &transaction, &result)
+        }
         try release(&record, of: job, &transaction, &result)
     }
 
-    /// True where a cancellation of its flow is being carried out, which will come to the job: nothing else moves it.
-    private mutating func isBeingCancelled(
+    /// True where a cancellation of its flow is being carried out: whatever would let a job go on cancels it, as the
+    /// walk over the flow may have been there before.
+    mutating func isBeingCancelled(
         _ record: JobRecord,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) -> Bool {
@@ -76,7 +85,7 @@ extension Engine {
     }
 
     /// True where its flow is being removed, which will come to the job: nothing else moves it.
-    private mutating func isBeingRemoved(
+    mutating func isBeingRemoved(
         _ record: JobRecord,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) -> Bool {
@@ -234,7 +243,8 @@ extension Engine {
 
     /// The edge of a job to its next dependent: the one in the record first, then the others in the order of their ids.
     ///
-    /// - Parameter last: the dependent that came last; nil to begin.
+    /// - Parameter last: the dependent that came last; nil to begin, none where it was the one in the record, which may
+    ///   not stand there any more when the walk goes on.
     mutating func nextDependent(
         of job: JobID,
         _ record: JobRecord,

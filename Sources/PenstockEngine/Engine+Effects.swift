@@ -31,6 +31,8 @@ extension Engine {
         effects.settlement = id
         openSettlement = (id, SettlementRecord(isMarking: effects.isMarking, reason: effects.reason))
         for flow in effects.reached { try mark(flow, &transaction) }
+        // They are told to have finished when they have settled.
+        if effects.isMarking { result.finishedFlows.removeAll { effects.reached.contains($0) } }
         for effect in effects.takeRest() { try putPending(effect, &transaction) }
         try closeSettlement(&transaction, &result)
         effects.settlement = 0
@@ -52,7 +54,7 @@ extension Engine {
             effects.append(effect)
             let isAlone = try firstPending(transaction) == nil
             if let first = effects.popFirst(), let rest = try perform(first, &transaction, &result) {
-                // It stays the first.
+                // It stays where it was.
                 openSettlement!.record.effects += 1
                 try put(rest, settlement: settlement, at: key, &transaction)
             }
@@ -88,6 +90,7 @@ extension Engine {
         case .remove: try remove(effect, &transaction, &result)
         case .removeFlow: try removeFlow(effect, &transaction, &result)
         case .clean: try clean(effect, &transaction, &result)
+        case .start: try start(effect, &transaction, &result)
         }
     }
 
@@ -99,17 +102,16 @@ extension Engine {
     ) throws(LMDBError) -> Effect? {
         guard let record = try record(of: effect.job, transaction), record.state.isFinished else { return nil }
         let end = DependencyEnd(record)
-        var last: JobID? = effect.cursor == 0 ? nil : JobID(effect.cursor)
+        var last = effect.lastDependent
         while let key = try nextDependent(of: effect.job, record, after: last, transaction) {
             if effects.isExhausted {
                 var rest = effect
-                // The first one's edge may be gone, and the next slice would not know it as the first.
-                rest.cursor = last == record.firstDependent ? 0 : last?.rawValue ?? 0
+                rest.lastDependent = last
                 return rest
             }
             effects.steps += 1
             try settle(key, end, &transaction, &result)
-            last = key.dependent
+            last = key.dependent == record.firstDependent ? JobID.none : key.dependent
         }
         return nil
     }
@@ -188,9 +190,14 @@ extension Engine {
         }
     }
 
+    /// The pending starts have keys from here on.
+    static let startsFrom: UInt64 = 1 << 63
+
     private mutating func putPending(_ effect: Effect, _ transaction: inout WriteTransaction) throws(LMDBError) {
         openSettlement!.record.effects += 1
-        try put(effect, settlement: openSettlement!.id, at: meta.nextPending, &transaction)
+        // Starts come last of all.
+        let key = effect.kind == .start ? meta.nextPending | Engine.startsFrom : meta.nextPending
+        try put(effect, settlement: openSettlement!.id, at: key, &transaction)
         meta.nextPending += 1
     }
 

@@ -34,6 +34,7 @@ extension Engine {
                 record.attemptsStarted += 1
                 record.startedAt = meta.wall
             }
+            leaseSet.end(job)
             result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
             withdrawals.add(job, commit: transaction.id)
         }
@@ -55,7 +56,9 @@ extension Engine {
         record.dependencies.failedDependency = dependency
         let text = failureText("Its dependency \(dependency) failed.")
         try finish(&record, of: job, as: .failed, .failure, text.span, &transaction, &result)
-        if record.marks.contains(.cancelsSiblings) { effects.append(Effect(.prune, job)) }
+        if record.marks.contains(.cancelsSiblings) {
+            effects.append(Effect(.prune, job.rawValue, detail: job.rawValue))
+        }
     }
 
     /// Cancels a job that was to run after a failure that did not come.

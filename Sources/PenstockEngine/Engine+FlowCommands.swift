@@ -52,7 +52,9 @@ extension Engine {
             guard !record.state.isFinished else { return }
             if case .tree = request.target {
                 record.marks.insert(.isPruned)
-                if record.flags.contains(.hasDependencies) { effects.append(Effect(.prune, job)) }
+                if record.flags.contains(.hasDependencies) {
+                    effects.append(Effect(.prune, job.rawValue, detail: job.rawValue))
+                }
             }
             try planning { () throws(LMDBError) in
                 try cancel(&record, of: job, reason("It was cancelled"), &transaction, &result)
@@ -87,6 +89,12 @@ extension Engine {
         case .queue(let name):
             guard let queue = queueIDs[name] else {
                 throw .refused(WireError(.queueNotFound, "There is no queue \(Names.quoted(name))."))
+            }
+            // Its jobs may be of any flow.
+            guard meta.openSettlements == 0 else {
+                throw .refused(
+                    WireError(.settling, "A large effect is being carried out: try again when it has settled.")
+                )
             }
             effects.append(Effect(retry: queue, in: .failed, flags))
             effects.append(Effect(retry: queue, in: .cancelled, flags))

@@ -9,7 +9,7 @@ extension Engine {
         static let keepsCounters = RetryFlags(rawValue: 1 << 0)
     }
 
-    /// Makes a finished job run again; the record is written.
+    /// Makes a finished job run again, when all that the retry comes to has been opened; the record is written.
     mutating func retry(
         _ record: inout JobRecord,
         of job: JobID,
@@ -21,15 +21,29 @@ extension Engine {
         effects.touched += 1
         record.flags.insert(.isRetry)
         record.place = 0
-        if record.marks.contains(.isPruned) {
-            try openPruned(&record, of: job, &transaction)
-            effects.append(Effect(.restore, job))
-        }
+        if record.marks.contains(.isPruned) { effects.append(Effect(.restore, job)) }
         try reset(&record, of: job, flags, &transaction, &result)
-        if record.dependencies.counting == 0 {
-            try makeReady(&record, of: job, &transaction, &result)
-            try rewrite(record, of: job, &transaction)
+        effects.append(Effect(.start, job))
+    }
+
+    /// Lets a retried job run, if it does not wait for others that were retried, too.
+    mutating func start(
+        _ effect: Effect,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> Effect? {
+        effects.steps += 1
+        guard var record = try record(of: effect.job, transaction), record.state == .waitingChildren,
+            record.dependencies.counting == 0
+        else { return nil }
+        if try isBeingRemoved(record, &transaction) { return nil }
+        if try isBeingCancelled(record, &transaction) {
+            try cancelWithFlow(&record, of: effect.job, &transaction, &result)
+        } else {
+            try makeReady(&record, of: effect.job, &transaction, &result)
+            try rewrite(record, of: effect.job, &transaction)
         }
+        return nil
     }
 
     /// Brings a finished job back to waiting-children, without its outcome; its dependents are told by the effects.
@@ -62,33 +76,38 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) -> Effect? {
-        guard let record = try record(of: effect.job, transaction), !record.state.isFinished else { return nil }
-        var last: JobID? = effect.cursor == 0 ? nil : JobID(effect.cursor)
+        guard let record = try record(of: effect.job, transaction) else { return nil }
+        // It may have ended again already: those that its failure failed go on all the same.
+        let end = record.state.isFinished ? DependencyEnd(record) : nil
+        var last = effect.lastDependent
         while let key = try nextDependent(of: effect.job, record, after: last, transaction) {
             if effects.isExhausted {
                 var rest = effect
-                // The first one's edge may be gone by then, and the next slice would not know it as the first.
-                rest.cursor = last == record.firstDependent ? 0 : last?.rawValue ?? 0
+                rest.lastDependent = last
                 return rest
             }
             effects.steps += 1
-            try reopen(key, withOthers: effect.detail != 0, &transaction, &result)
-            last = key.dependent
+            try reopen(key, end, withOthers: effect.detail != 0, &transaction, &result)
+            last = key.dependent == record.firstDependent ? JobID.none : key.dependent
         }
         return nil
     }
 
     /// Opens an edge whose dependency runs again, where its dependent can still wait for that.
     ///
-    /// - Parameter withOthers: the dependency is retried with others, which the dependent need not bring back again.
+    /// - Parameters:
+    ///   - end: how the dependency has ended since; its dependents are told by another effect, but for those that
+    ///     had failed with it.
+    ///   - withOthers: the dependency is retried with others, which the dependent need not bring back again.
     private mutating func reopen(
         _ key: EdgeKey,
+        _ end: DependencyEnd?,
         withOthers: Bool,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard var edge = try edge(key, transaction), var record = try record(of: key.dependent, transaction),
-            !record.marks.contains(.isRemoved)
+            !record.marks.contains(.isRemoved), end == nil || record.state == .failed
         else { return }
         guard canWaitAgain(record, key.dependent) else {
             if record.state == .active && edge.isHeld && counts(edge, key, record) {
@@ -108,6 +127,7 @@ extension Engine {
         guard record.state == .failed else { return try rewrite(record, of: key.dependent, &transaction) }
         if !withOthers && record.marks.contains(.cancelsSiblings) { effects.append(Effect(.restore, key.dependent)) }
         try reviveIfFree(&record, edge.dependency, key, &transaction, &result)
+        if let end { try settle(key, end, &transaction, &result) }
     }
 
     private mutating func canWaitAgain(_ record: JobRecord, _ job: JobID) -> Bool {
@@ -165,24 +185,6 @@ extension Engine {
     }
 
     // MARK: What was pruned
-
-    /// Opens the edges to what was cancelled with the job, before the job itself can run without them.
-    private mutating func openPruned(
-        _ record: inout JobRecord,
-        of job: JobID,
-        _ transaction: inout WriteTransaction
-    ) throws(LMDBError) {
-        var position: UInt32 = 0
-        while let (key, stored) = try nextEdge(of: job, from: position, transaction) {
-            position = key.position + 1
-            var edge = stored
-            if edge.kind != .unprocessed, let dependency = try self.record(of: edge.dependency, transaction),
-                dependency.state == .cancelled, dependency.marks.contains(.isPruned)
-            {
-                try open(&edge, key, &record, &transaction)
-            }
-        }
-    }
 
     /// Retries the dependencies of a job that were cancelled because only it needed them.
     mutating func restore(

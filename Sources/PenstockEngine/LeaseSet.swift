@@ -10,7 +10,6 @@ package struct LeaseSet: Sendable {
     /// Made when so many have asked since the last change that it pays.
     private var index: Set<JobID>?
     private var questions = 0
-
     /// What the batch has taken out itself, in case it is not committed.
     private var ended: [SlotChange] = []
 
@@ -22,8 +21,15 @@ package struct LeaseSet: Sendable {
     /// A command has ended the lease, and the dispatcher does not know of it yet.
     mutating func end(_ slot: UInt32, of job: JobID) {
         guard Int(slot) < jobs.count, jobs[Int(slot)] == job else { return }
+        jobs[Int(slot)] = .none
+        index?.remove(job)
         ended.append(SlotChange(slot: slot, job: job))
-        apply([SlotChange(slot: slot, job: .none)])
+    }
+
+    /// A command has taken the job from its worker, if one has it.
+    mutating func end(_ job: JobID) {
+        guard contains(job), let slot = jobs.firstIndex(of: job) else { return }
+        end(UInt32(slot), of: job)
     }
 
     /// The batch was not committed: what it ended goes on.

@@ -30,6 +30,9 @@ struct Dump {
     var leases: [JobID: LeaseRecord] = [:]
     var laterJobs: [FlowJobKey] = []
     var childKeys: [(parent: JobID, key: [UInt8], job: JobID)] = []
+    var pending: [(key: UInt64, settlement: UInt64, effect: Effect)] = []
+    var settlements: [UInt64: SettlementRecord] = [:]
+    var settling: [SettlingKey] = []
 
     init(_ environment: Environment, _ reader: SnapshotReader) throws {
         let tables = Tables(environment)
@@ -73,10 +76,14 @@ struct Dump {
         try walk(tables.leases, snapshot) { leases[JobID($0)] = try LeaseRecord($1) }
         var staged: [StagedRecord] = []
         try walk(tables.staged, snapshot) { _, row in staged.append(try StagedRecord(row)) }
-        var pending: [Effect] = []
-        try walk(tables.pending, snapshot) { _, row in pending.append(try Effect.decode(row).effect) }
         try walk(tables.laterJobs, snapshot) { key, _ in laterJobs.append(key) }
         try readChildKeys(tables, snapshot)
+        try walk(tables.pending, snapshot) { key, value in
+            let (settlement, effect) = try Effect.decode(value)
+            pending.append((key, settlement, effect))
+        }
+        try walk(tables.settlements, snapshot) { settlements[$0] = try SettlementRecord($1) }
+        try walk(tables.settling, snapshot) { key, _ in settling.append(key) }
         var cursor = try snapshot.cursor(in: tables.customIDs)
         var entry = try cursor.first()
         while let found = entry {
@@ -86,7 +93,7 @@ struct Dump {
             customIDs[CustomID(queue: queue, id: [UInt8](copying: key.readRest()))] = try value.jobID()
             entry = try cursor.next()
         }
-        settleStaged(staged, pending)
+        settleStaged(staged, pending.map(\.effect))
     }
 
     private mutating func readChildKeys<Snapshot: Transaction & ~Copyable & ~Escapable>(

@@ -14,14 +14,31 @@ private struct Pair: Hashable {
 }
 
 /// What must be true of the tables after every batch, whatever the commands were.
+///
+/// Three things need not hold in the midst of a settlement, each for the jobs
+/// that its pending effects name: an edge may be unprocessed though its dependency
+/// has ended (until it is told), a job may be in waiting-children without an edge
+/// that counts (until it is started), and a flow may be on the way to being cancelled.
 struct InvariantChecker {
     let dump: Dump
+    /// Jobs were retried, or edges resolved by hand: an edge may tell what its dependency did before.
+    let hasSecondThoughts: Bool
     private var found: [String] = []
+    private var told: Set<JobID> = []
+    private var started: Set<JobID> = []
 
-    init(_ dump: Dump) { self.dump = dump }
+    init(_ dump: Dump, hasSecondThoughts: Bool = false) {
+        self.dump = dump
+        self.hasSecondThoughts = hasSecondThoughts
+        for (_, _, effect) in dump.pending {
+            if effect.kind == .tell { told.insert(effect.job) }
+            if effect.kind == .start { started.insert(effect.job) }
+        }
+    }
 
     func problems() -> [String] {
         var copy = self
+        copy.checkSettlements()
         copy.checkMeta()
         copy.checkIndexes()
         copy.checkJobs()
@@ -52,6 +69,27 @@ struct InvariantChecker {
         for (id, job) in dump.jobs where job.place != 0 {
             expect(job.place > meta.falling && job.place < meta.rising, "job \(id) has a place that was not drawn")
             expect(places.insert(job.place).inserted, "job \(id) shares its place")
+        }
+    }
+
+    private mutating func checkSettlements() {
+        let dump = dump
+        var effects: [UInt64: UInt64] = [:]
+        for (_, settlement, _) in dump.pending { effects[settlement, default: 0] += 1 }
+        expect(Int(dump.meta?.openSettlements ?? 0) == dump.settlements.count, "open settlements are not counted")
+        expect(effects == dump.settlements.mapValues(\.effects), "pending effects are not counted, or nobody's")
+        var marks: [FlowID: UInt32] = [:]
+        for key in dump.settling {
+            expect(dump.settlements[key.settlement] != nil, "a mark of a settlement that is not there")
+            marks[key.flow, default: 0] += 1
+        }
+        let cancelled = Set(dump.pending.filter { $0.effect.kind == .cancelFlow }.map { FlowID($0.effect.subject) })
+        for (id, flow) in dump.flows {
+            expect(flow.settling == marks[id, default: 0], "flow \(id): \(flow.settling) marks, against its rows")
+            expect(
+                flow.flags.contains(.isCancelling) == cancelled.contains(id),
+                "flow \(id) is being cancelled, or not, against what is pending"
+            )
         }
     }
 
@@ -122,7 +160,14 @@ struct InvariantChecker {
                 "job \(id) is \(job.state) and has a due"
             )
             expect(job.state.isFinished == (job.finishedAt != 0), "job \(id) is \(job.state), finished or not")
-            expect(job.attemptsMade <= job.attempts, "job \(id) made more attempts than it has")
+            expect(
+                job.attemptsMade <= job.attempts || hasSecondThoughts,
+                "job \(id) made more attempts than it has"
+            )
+            expect(
+                job.marks.isDisjoint(with: [.isSkipped, .isPruned]) || job.state == .cancelled,
+                "job \(id) is \(job.state), and marked as cancelled"
+            )
             expect(UInt32(job.attemptsMade) <= job.attemptsStarted, "job \(id) made more attempts than it started")
             expect((job.state == .failed) <= (job.cause != .none), "job \(id) failed without a cause")
             expect((job.state == .completed) <= (job.cause == .none), "job \(id) completed with a cause")
@@ -169,47 +214,68 @@ struct InvariantChecker {
             expect(pairs.insert(Pair(edge.dependency, key.dependent)).inserted, "\(name) is there twice")
             expect(key.position < dependent.dependencies.positions, "\(name): its position was not given")
             expect(dependent.flags.contains(.hasDependencies), "\(name): its dependent has no dependency block")
-            let isDetached = key.position < dependent.dependencies.detachedBelow
+            let isBelow = key.position < dependent.dependencies.detachedBelow
+            let isDetached = isBelow && !edge.isAttached
+            expect(!edge.isAttached || isBelow && edge.kind == .unprocessed, "\(name) is attached without a need")
             var block = blocks[key.dependent] ?? DependencyBlock()
             switch edge.kind {
             case .unprocessed:
                 block.unprocessed += 1
                 if !isDetached { block.counting += 1 }
+                if edge.isAttached { block.attached += 1 }
             case .processed: block.processed += 1
             case .ignored: block.ignored += 1
-            case .failed: block.failed += 1
+            case .failed:
+                block.failed += 1
+                expect(key.position >= dependent.dependencies.failedFrom, "\(name) failed, and would not be found")
             }
             switch edge.kind {
             case .unprocessed:
                 let hasFailed = dependency.state == .failed || dependency.state == .cancelled
-                let isHeld = edge.isHeld && edge.policy == .wait && hasFailed
-                expect(!dependency.state.isFinished || isHeld, "\(name) is unprocessed, and its dependency has ended")
-                if isHeld && !isDetached {
+                expect(
+                    !edge.isHeld || edge.policy == .wait && (hasFailed || hasSecondThoughts),
+                    "\(name) is held, and its dependency is \(dependency.state)"
+                )
+                expect(
+                    !dependency.state.isFinished || edge.isHeld || told.contains(edge.dependency),
+                    "\(name) is unprocessed, and its dependency has ended"
+                )
+                if edge.isHeld && !isDetached {
                     block.held += 1
                     if dependent.flow != .none && dependent.state == .waitingChildren {
                         heldEdges[dependent.flow, default: 0] += 1
                     }
                 }
             case .processed:
-                expect(dependency.state == .completed, "\(name) is processed, and its dependency did not complete")
+                expect(
+                    dependency.state == .completed || hasSecondThoughts,
+                    "\(name) is processed, and its dependency did not complete"
+                )
             case .ignored, .failed:
                 expect(
-                    dependency.state == .failed || dependency.state == .cancelled,
+                    dependency.state == .failed || dependency.state == .cancelled || hasSecondThoughts,
                     "\(name) is \(edge.kind), and its dependency did not fail"
                 )
             }
             blocks[key.dependent] = block
             expect(!edge.isHeld || edge.kind == .unprocessed, "\(name) is held and resolved")
-            expect((edge.kind == .failed) <= (edge.policy == .failParent), "\(name) failed, against its policy")
+            expect(
+                (edge.kind == .failed) <= (edge.policy == .failParent && edge.condition == .success),
+                "\(name) failed, against its policy"
+            )
         }
         for (id, job) in dump.jobs {
             let block = blocks[id] ?? DependencyBlock()
             let stored = job.dependencies
             expect(
-                stored.counting == block.counting && stored.counts == block.counts && stored.held == block.held,
+                stored.counting == block.counting && stored.counts == block.counts && stored.held == block.held
+                    && stored.attached == block.attached,
                 "job \(id): its counters \(stored) are not those of its edges, \(block)"
             )
-            expect((job.state == .waitingChildren) <= (block.counting > 0), "job \(id) waits for nothing")
+            expect(
+                (job.state == .waitingChildren) <= (block.counting > 0 || started.contains(id)),
+                "job \(id) waits for nothing"
+            )
             // An active one may have added what it will wait for.
             expect([.waiting, .delayed].contains(job.state) <= (block.counting == 0), "job \(id) runs too early")
             expect(
@@ -281,7 +347,9 @@ struct InvariantChecker {
                 hasDependentInFlow.contains(id) <= !job.flags.contains(.isSink),
                 "job \(id) is a sink with a dependent in its flow"
             )
-            if job.flags.contains(.isSink) && (job.state == .failed || job.state == .cancelled) {
+            if job.flags.contains(.isSink) && (job.state == .failed || job.state == .cancelled)
+                && !job.marks.contains(.isSkipped)
+            {
                 failedSinks[job.flow, default: 0] += 1
             }
         }

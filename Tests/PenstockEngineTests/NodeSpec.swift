@@ -11,15 +11,28 @@ struct NodeSpec {
     struct Dependency {
         var target: Target
         var policy: FailurePolicy?
+        var condition = EdgeCondition.success
 
-        static func node(_ name: String, _ policy: FailurePolicy? = nil) -> Dependency {
-            Dependency(target: .node(name), policy: policy)
+        static func node(
+            _ name: String,
+            _ policy: FailurePolicy? = nil,
+            on condition: EdgeCondition = .success
+        ) -> Dependency {
+            Dependency(target: .node(name), policy: policy, condition: condition)
         }
-        static func index(_ index: Int, _ policy: FailurePolicy? = nil) -> Dependency {
-            Dependency(target: .index(index), policy: policy)
+        static func index(
+            _ index: Int,
+            _ policy: FailurePolicy? = nil,
+            on condition: EdgeCondition = .success
+        ) -> Dependency {
+            Dependency(target: .index(index), policy: policy, condition: condition)
         }
-        static func job(_ job: JobID, _ policy: FailurePolicy? = nil) -> Dependency {
-            Dependency(target: .job(job), policy: policy)
+        static func job(
+            _ job: JobID,
+            _ policy: FailurePolicy? = nil,
+            on condition: EdgeCondition = .success
+        ) -> Dependency {
+            Dependency(target: .job(job), policy: policy, condition: condition)
         }
     }
 
@@ -89,12 +102,13 @@ extension Add {
             for node in spec.nodes {
                 if !queues.contains(node.queue) { queues.append(node.queue) }
                 let dependencies = node.after.map { dependency in
-                    switch dependency.target {
-                    case .node(let name):
-                        DependencyFields(.node(indexes[name]!), policy: dependency.policy)
-                    case .index(let index): DependencyFields(.node(UInt64(index)), policy: dependency.policy)
-                    case .job(let job): DependencyFields(.job(job), policy: dependency.policy)
-                    }
+                    let target: DependencyFields.Target =
+                        switch dependency.target {
+                        case .node(let name): .node(indexes[name]!)
+                        case .index(let index): .node(UInt64(index))
+                        case .job(let job): .job(job)
+                        }
+                    return DependencyFields(target, policy: dependency.policy, condition: dependency.condition)
                 }
                 nodes.append(
                     AddNode(

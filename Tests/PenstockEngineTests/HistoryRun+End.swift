@@ -1,0 +1,84 @@
+import PenstockWire
+import Testing
+
+@testable import PenstockEngine
+
+/// The end of a history: whatever can run runs, and nobody may be left behind.
+extension HistoryRun {
+    func finish() throws {
+        try perform(.commit)
+        try runAll()
+        try checkWaiting()
+        for queue in ["q", "r", "s"] {
+            try settleAll()
+            try perform(
+                .retry(.queue(queue), keepsCounters: false, reruns: false, data: false, session: 0)
+            )
+            try perform(.commit)
+        }
+        try runAll()
+        try checkRetried()
+    }
+
+    private func settleAll() throws {
+        while engine.isSettling {
+            try perform(.carryOn)
+            try perform(.commit)
+        }
+    }
+
+    /// Completes everything, until nothing is ready, and nothing will be.
+    private func runAll() throws {
+        for _ in 0..<500 {
+            try settleAll()
+            try perform(.advance(3_600_000))
+            try perform(.promote)
+            try perform(.commit)
+            for queue in ["q", "r", "s"] { try perform(.lease(queue: queue, count: 1_000, session: 0)) }
+            let leases = engine.leases.values.sorted { $0.job < $1.job }
+            if leases.isEmpty { return }
+            for lease in leases { try perform(.complete(lease.job, .none, bytes: 0)) }
+            try perform(.commit)
+        }
+        throw BrokenInvariants(problems: ["the history comes to no end"])
+    }
+
+    /// Who still waits waits for a dependency that `wait` holds, or for somebody who does.
+    private func checkWaiting() throws {
+        let dump = try engine.dump()
+        var problems = Problems()
+        problems.expect(dump.pending.isEmpty && dump.settling.isEmpty, "something has not settled")
+        for (id, job) in dump.jobs where !job.state.isFinished {
+            problems.expect(job.state == .waitingChildren, "job \(id) is \(job.state) at the end")
+            let waitsFor = dump.edges.filter { $0.key.dependent == id && $0.record.kind == .unprocessed }
+            problems.expect(
+                waitsFor.contains { $0.record.isHeld || !(dump.jobs[$0.record.dependency]!.state.isFinished) },
+                "job \(id) waits for nobody"
+            )
+        }
+        for (id, flow) in dump.flows where flow.unfinished > 0 {
+            problems.expect(flow.heldEdges > 0 || waitsOutside(id, dump), "flow \(id) goes on for ever")
+        }
+        try problems.check()
+    }
+
+    /// True where a job of the flow waits for one that is not of the flow.
+    private func waitsOutside(_ flow: FlowID, _ dump: Dump) -> Bool {
+        dump.edges.contains { edge in
+            let (dependent, dependency) = (dump.jobs[edge.key.dependent]!, dump.jobs[edge.record.dependency]!)
+            return dependent.flow == flow && !dependent.state.isFinished && edge.record.kind == .unprocessed
+                && dependency.flow != flow && !dependency.state.isFinished
+        }
+    }
+
+    /// Everything that had failed was retried, and nothing has failed since.
+    private func checkRetried() throws {
+        let dump = try engine.dump()
+        var problems = Problems()
+        for (id, job) in dump.jobs {
+            let isRight = job.state == .completed || job.state == .cancelled && job.marks.contains(.isSkipped)
+            problems.expect(isRight, "job \(id) is \(job.state) (\(job.cause)), though everything was retried")
+        }
+        try problems.check()
+    }
+}

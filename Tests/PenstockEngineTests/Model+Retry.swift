@@ -1,0 +1,89 @@
+import PenstockWire
+
+@testable import PenstockEngine
+
+/// Finished jobs that run again.
+extension Model {
+    func retry(_ target: Retry.Target, keepsCounters: Bool, reruns: Bool) -> Answer {
+        begin()
+        switch target {
+        case .job(let id):
+            guard let job = jobs[id] else { return .refused([.jobNotFound]) }
+            guard job.state.isFinished, job.state != .completed || reruns else { return .refused([.notRetryable]) }
+            let hasStarted = job.dependents.contains { $0.dependent.started > 0 || leased.contains($0.dependent.id) }
+            if job.state == .completed && hasStarted { return .refused([.dependentStarted]) }
+            retry(job, keepsCounters: keepsCounters)
+        case .flow(let id):
+            guard let jobs = flows[id] else { return .refused([.flowNotFound]) }
+            for job in jobs where isRetriedWithOthers(job) { retry(job, keepsCounters: keepsCounters) }
+        case .queue(let name):
+            let jobs = jobs.values.filter { $0.queue == name }.sorted { $0.id < $1.id }
+            guard !jobs.isEmpty else { return .refused([.queueNotFound]) }
+            for job in jobs where isRetriedWithOthers(job) { retry(job, keepsCounters: keepsCounters) }
+        }
+        carryOut()
+        return .count(touched)
+    }
+
+    private func isRetriedWithOthers(_ job: Job) -> Bool {
+        (job.state == .failed && job.cause != .dependency || job.state == .cancelled) && !job.isSkipped
+    }
+
+    private func retry(_ job: Job, keepsCounters: Bool) {
+        touched += 1
+        job.hasFailed = true
+        job.place = nil
+        if job.isPruned { effects.append(.restore(job)) }
+        reset(job, keepsCounters: keepsCounters)
+        retried.append(job)
+    }
+
+    /// Back to waiting-children: what may run starts when the whole retry has been carried out.
+    private func reset(_ job: Job, keepsCounters: Bool) {
+        if !keepsCounters { (job.made, job.stalled) = (0, 0) }
+        job.state = .waitingChildren
+        job.cause = .none
+        job.failedDependency = .none
+        cancelledFlows.remove(job.flow)
+        effects.append(.reopen(job, withOthers: job.isPruned))
+        (job.isSkipped, job.isPruned) = (false, false)
+    }
+
+    func start(_ job: Job) {
+        if job.state == .waitingChildren && job.counting == 0 { makeReady(job) }
+    }
+
+    /// Opens the edge to a job that runs again, where the dependent can still wait for it.
+    func reopen(_ edge: Edge, withOthers: Bool) {
+        let job = edge.dependent
+        switch job.state {
+        case .waitingChildren: break
+        case .waiting where !leased.contains(job.id), .delayed:
+            job.state = .waitingChildren
+            job.due = 0
+        case .failed where job.cause == .dependency: break
+        default: return
+        }
+        edge.isHeld = false
+        edge.kind = .unprocessed
+        edge.isDetached = false
+        guard job.state == .failed else { return }
+        if job.options.cancelSiblings && !withOthers { effects.append(.restore(job)) }
+        reviveIfFree(job, edge.dependency.id)
+    }
+
+    /// Revives a job that failed with a dependency if no edge of it is left failed; else it names the first of those.
+    func reviveIfFree(_ job: Job, _ dependency: JobID) {
+        guard let failed = job.edges.first(where: { $0.kind == .failed }) else {
+            return reset(job, keepsCounters: false)
+        }
+        if job.failedDependency == dependency { job.failedDependency = failed.dependency.id }
+    }
+
+    /// Retries what was cancelled because only the job needed it.
+    func restore(_ job: Job) {
+        for edge in job.edges where edge.dependency.state == .cancelled && edge.dependency.isPruned {
+            retry(edge.dependency, keepsCounters: false)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import PenstockWire
+
+@testable import PenstockEngine
+
+/// One thing that happens in a history: a value, so that a history can be run again, and without some of it.
+///
+/// Jobs are named by their ids; what can't be done when its turn comes is left out.
+enum Operation {
+    // Between two batches.
+    case advance(UInt64)
+    case restart(after: UInt64)
+    case lease(queue: String, count: Int, session: Int)
+
+    // Commands of a batch.
+    case add([ItemSpec], session: Int)
+    case complete(JobID, ContentType, bytes: Int)
+    /// Said twice: the second time the lease has ended.
+    case completeTwice(JobID)
+    case fail(JobID, unrecoverable: Bool, delay: UInt64?, bytes: Int)
+    case giveBack(JobID)
+    case stall(JobID)
+    /// An old token of a written lease changes nothing.
+    case completeLate(JobID)
+    case writeLease(JobID)
+    case promote
+    case confirm(session: Int, row: Int)
+    case cancel(Cancel.Target, session: Int)
+    case retry(Retry.Target, keepsCounters: Bool, reruns: Bool, data: Bool, session: Int)
+    case finish(JobID, fails: Bool, session: Int)
+    case resolve(JobID, JobID, Resolve.Resolution, session: Int)
+    /// Goes on with what large effects have left.
+    case carryOn
+
+    /// The batch is applied, and everything compared.
+    case commit
+
+    var isBetweenBatches: Bool {
+        switch self {
+        case .advance, .restart, .lease: true
+        default: false
+        }
+    }
+}

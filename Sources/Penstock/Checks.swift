@@ -34,6 +34,32 @@ enum Checks {
         }
     }
 
+    /// Why something is cancelled.
+    static func reason(_ reason: String) throws(PenstockError) {
+        guard reason.utf8.count <= Limits.reasonBytesMax else {
+            throw PenstockError(
+                .invalidOption,
+                "A reason of \(reason.utf8.count) bytes; at most \(Limits.reasonBytesMax) are allowed."
+            )
+        }
+    }
+
+    static func result(_ bytes: [UInt8]) throws(PenstockError) {
+        guard bytes.count <= Limits.payloadBytesMax else {
+            throw PenstockError(
+                .resultTooLarge,
+                "A result of \(bytes.count) bytes; at most \(Limits.payloadBytesMax) are allowed."
+            )
+        }
+    }
+
+    /// Rows of a page that is asked for.
+    static func page(_ count: Int) throws(PenstockError) {
+        guard count > 0, count <= Limits.pageRowsMax else {
+            throw PenstockError(.invalidRequest, "A page of \(count) rows; 1 to \(Limits.pageRowsMax) are allowed.")
+        }
+    }
+
     private static func check(
         _ text: String,
         _ rule: (RawSpan) throws(WireError) -> Void

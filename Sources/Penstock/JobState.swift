@@ -46,6 +46,19 @@ public enum FailurePolicy: String, Sendable, Hashable, Codable, CaseIterable {
     case wait
 }
 
+/// After which end of a dependency its dependent runs.
+public enum EdgeCondition: String, Sendable, Hashable, Codable, CaseIterable {
+    /// It completed; the default. If it failed for good or was cancelled, the ``FailurePolicy`` decides.
+    case success
+    /// It failed for good or was cancelled: the dependent mends what it left.
+    ///
+    /// If it completed, the dependent is not needed: it is cancelled as *skipped*,
+    /// which counts as completed in its flow's status.
+    case failure
+    /// It ended, however: the dependent cleans up.
+    case whatever
+}
+
 /// What became of a dependency.
 public enum DependencyKind: String, Sendable, Hashable, Codable, CaseIterable {
     case unprocessed
@@ -126,6 +139,25 @@ extension FailurePolicy {
     }
 }
 
+extension EdgeCondition {
+    init(_ condition: PenstockWire.EdgeCondition) {
+        self =
+            switch condition {
+            case .success: .success
+            case .failure: .failure
+            case .whatever: .whatever
+            }
+    }
+
+    var wire: PenstockWire.EdgeCondition {
+        switch self {
+        case .success: .success
+        case .failure: .failure
+        case .whatever: .whatever
+        }
+    }
+}
+
 extension DependencyKind {
     init(_ kind: PenstockWire.DependencyKind) {
         self =
@@ -147,7 +179,32 @@ extension DependencyKind {
     }
 }
 
+extension JobState {
+    var wire: PenstockWire.JobState {
+        switch self {
+        case .waiting: .waiting
+        case .delayed: .delayed
+        case .waitingChildren: .waitingChildren
+        case .active: .active
+        case .completed: .completed
+        case .failed: .failed
+        case .cancelled: .cancelled
+        }
+    }
+}
+
 extension FlowStatus {
+    var wire: PenstockWire.FlowStatus {
+        switch self {
+        case .running: .running
+        case .blocked: .blocked
+        case .completed: .completed
+        case .failed: .failed
+        case .cancelled: .cancelled
+        case .settling: .settling
+        }
+    }
+
     init(_ status: PenstockWire.FlowStatus) {
         self =
             switch status {

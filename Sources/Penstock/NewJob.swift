@@ -21,7 +21,7 @@ extension Queue {
     @discardableResult
     public func addBulk(_ jobs: [NewJob]) async throws(PenstockError) -> [JobHandle] {
         try await FlowProducer(client).add(
-            jobs.map { PlannedNode(name: $0.name, queue: name, data: $0.data, options: $0.options) }
+            jobs.map { PlannedJob(name: $0.name, queue: name, data: $0.data, options: $0.options) }
         )
     }
 }

@@ -8,7 +8,9 @@ extension PenstockClient {
         _ type: Reply.Type,
         _ request: some WireMessage
     ) async throws(PenstockError) -> Reply {
-        let body = try await link.read { ByteBuffer(request, correlation: $0) }.get()
+        let body = try await tryingAgain { left in
+            await link.read(timeout: left) { ByteBuffer(request, correlation: $0) }
+        }
         return try PenstockClient.decode(type, body)
     }
 
@@ -20,6 +22,7 @@ extension PenstockClient {
     ) async throws(PenstockError) -> Reply {
         let longest = Duration.milliseconds(Limits.waitMillisecondsMax)
         let deadline = timeout.map { ContinuousClock.now + $0 }
+        var pauses = GrowingWait.request
         while true {
             let left = deadline.map { max($0 - .now, .zero) } ?? longest
             // The session writes what is left of the time into the frame when it sends it.
@@ -29,15 +32,69 @@ extension PenstockClient {
             switch result {
             case .success(let body): return try PenstockClient.decode(type, body)
             case .failure(let error):
-                guard error.code == .timedOut, deadline.map({ $0 > .now }) ?? true else { throw error }
+                guard deadline.map({ $0 > .now }) ?? true else { throw error }
+                if error.code == .timedOut { continue }
+                guard error.isBusy, try await PenstockClient.pause(&pauses, until: deadline ?? .now + longest) else {
+                    throw error
+                }
             }
         }
     }
 
     /// Adds what a plan says.
-    func add(_ frame: ByteBuffer) async throws(PenstockError) -> AddOutcome {
-        let body = try await link.add(frame).get()
-        return try PenstockClient.decode(body) { (reader) throws(WireError) in try AddOutcome(from: &reader) }
+    func add(_ plan: AddPlan) async throws(PenstockError) -> AddOutcome {
+        try await command(try plan.frame()) { (reader) throws(WireError) in try AddOutcome(from: &reader) }
+    }
+
+    /// Carries out a command that reaches a number of jobs.
+    func count(_ message: some WireMessage) async throws(PenstockError) -> Int {
+        let outcome = try await command(ByteBuffer(message)) { (reader) throws(WireError) in
+            try CountOutcome(from: &reader)
+        }
+        return Int(outcome.jobs)
+    }
+
+    /// Carries out a command whose outcome says nothing.
+    func carryOut(_ message: some WireMessage) async throws(PenstockError) {
+        try await command(ByteBuffer(message)) { _ in }
+    }
+
+    /// Carries out a durable command.
+    /// - Parameter link: the workers' own for what is done under a lease.
+    func command<Outcome>(
+        _ frame: ByteBuffer,
+        over link: Link? = nil,
+        _ read: (inout WireReader) throws(WireError) -> Outcome
+    ) async throws(PenstockError) -> Outcome {
+        let link = link ?? self.link
+        let body = try await tryingAgain { left in await link.command(frame, timeout: left) }
+        return try PenstockClient.decode(body, read)
+    }
+
+    /// Makes a request again that the server refused for the time being, as long as its own time lasts.
+    private func tryingAgain(
+        _ request: (Duration) async -> Result<[UInt8], PenstockError>
+    ) async throws(PenstockError) -> [UInt8] {
+        let deadline = ContinuousClock.now + configuration.requestTimeout
+        var wait = GrowingWait.request
+        while true {
+            do throws(PenstockError) {
+                return try await request(deadline - .now).get()
+            } catch {
+                guard error.isBusy, try await PenstockClient.pause(&wait, until: deadline) else { throw error }
+            }
+        }
+    }
+
+    /// - Returns: false where the next wait would be over after the deadline.
+    private static func pause(
+        _ wait: inout GrowingWait,
+        until deadline: ContinuousClock.Instant
+    ) async throws(PenstockError) -> Bool {
+        let pause = wait.next(random: .random(in: 0..<1))
+        guard .now + pause < deadline else { return false }
+        do { try await Task.sleep(for: pause) } catch { throw .cancelledByTask }
+        return true
     }
 
     private static func decode<Reply: WireMessage>(
@@ -58,4 +115,9 @@ extension PenstockClient {
             throw PenstockError(error)
         }
     }
+}
+
+extension PenstockError {
+    /// True where the server asks for a little patience: nothing has been carried out, and soon it can be.
+    fileprivate var isBusy: Bool { code == .settling || code == .customIDBusy }
 }

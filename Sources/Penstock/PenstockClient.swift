@@ -33,7 +33,7 @@ public final class PenstockClient: Service {
     /// For workers.
     let workerLink: Link
     let logger: Logger
-    private let configuration: Configuration
+    let configuration: Configuration
     private let isRunning = Atomic<Bool>(false)
     private let stop = OneShot()
     private let nextWorker = Atomic<Int>(1)

@@ -115,4 +115,6 @@ extension PenstockError.Code {
     public static let alreadyRunning = Self(rawValue: 1007)
     /// A request that belongs to one connection, which was lost.
     public static let connectionLost = Self(rawValue: 1008)
+    /// A ``FlowInterceptor`` threw; the message has its error.
+    public static let refusedByInterceptor = Self(rawValue: 1009)
 }

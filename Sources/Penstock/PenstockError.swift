@@ -47,6 +47,7 @@ extension PenstockError.Code: CustomStringConvertible {
         case .duplicateLocalID: "duplicateLocalID"
         case .alreadyRunning: "alreadyRunning"
         case .connectionLost: "connectionLost"
+        case .refusedByInterceptor: "refusedByInterceptor"
         default: ErrorCode(rawValue: rawValue).map { "\($0)" } ?? "code"
         }
     }

@@ -49,7 +49,7 @@ struct ConnectionPartsTests {
     }
 
     @Test func `waits between attempts grow to a bound, with a random part`() {
-        var backoff = ReconnectBackoff()
+        var backoff = GrowingWait.reconnect
         let waits = (0..<9).map { _ in backoff.next(random: 0) }
         #expect(waits == [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map { .milliseconds($0) })
         #expect(backoff.next(random: 0.5) == .milliseconds(3750))

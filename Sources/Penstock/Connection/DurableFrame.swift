@@ -18,14 +18,16 @@ struct DurableFrame<Context> {
     var first: UInt64 = 0
     /// Commands without an outcome.
     var left: Int
-    /// Who waits for the outcome of an add; nil for completions, and where nobody waits any more.
+    /// Who waits for the outcome of a command; nil for completions, and where nobody waits any more.
     var context: Context?
-    /// The add's number among the client's requests; 0 for completions.
+    /// The command's number among the client's requests; 0 for completions.
     let request: UInt32
     let deadline: NIODeadline
+    private let opcode: Opcode
 
-    /// An add.
-    init(add bytes: ByteBuffer, request: UInt32, context: Context, deadline: NIODeadline) {
+    /// One command, and who waits for its outcome.
+    init(command bytes: ByteBuffer, request: UInt32, context: Context, deadline: NIODeadline) {
+        opcode = DurableFrame.opcode(of: bytes)
         self.bytes = bytes
         self.request = request
         self.context = context
@@ -36,6 +38,7 @@ struct DurableFrame<Context> {
 
     /// Completions or failures.
     init(completions bytes: ByteBuffer, count: Int) {
+        opcode = DurableFrame.opcode(of: bytes)
         self.bytes = bytes
         self.count = count
         left = count
@@ -44,7 +47,25 @@ struct DurableFrame<Context> {
         deadline = .distantFuture
     }
 
-    var isAdd: Bool { request != 0 }
+    private static func opcode(of bytes: ByteBuffer) -> Opcode {
+        let raw: UInt8? = bytes.getInteger(at: bytes.readerIndex + FrameHeader.lengthBytes)
+        guard let opcode = raw.flatMap(Opcode.init), opcode.isDurable else {
+            preconditionFailure("a frame without durable commands was given as one")
+        }
+        return opcode
+    }
+
+    /// True for completions and failures: many commands, and nobody waits for their outcomes.
+    var isCompletions: Bool { request == 0 }
+    /// True for what a worker does under a lease: it means nothing in another session.
+    var needsLease: Bool {
+        switch opcode {
+        case .complete, .fail, .addHeld, .move: true
+        default: false
+        }
+    }
+    /// Bytes that the frame takes of the add window.
+    var windowBytes: Int { opcode.carriesAdd ? bytes.readableBytes : 0 }
     var isSent: Bool { first != 0 }
     /// Number of the last command.
     var last: UInt64 { first + UInt64(count) - 1 }
@@ -56,7 +77,7 @@ struct DurableFrame<Context> {
 
     /// The frame without the commands up to `sequence`, for a server that has applied those.
     func bytes(above sequence: UInt64) -> ByteBuffer {
-        guard isSent, sequence >= first, !isAdd else { return bytes }
+        guard isSent, sequence >= first, isCompletions else { return bytes }
         let skipped = Int(sequence - first) + 1
         var writer = WireWriter(capacity: bytes.readableBytes)
         switch message {
@@ -73,7 +94,10 @@ struct DurableFrame<Context> {
         return ByteBuffer(frames: writer)
     }
 
-    /// The leases that the commands above `sequence` end.
+    /// The leases that the completions above `sequence` end.
+    ///
+    /// None for any other command: while the handler that sent it waits, its worker holds the lease; when it does not
+    /// wait any more, the lease is to be given back.
     func tokens(above sequence: UInt64) -> [LeaseToken] {
         let tokens: [LeaseToken] =
             switch message {
@@ -92,10 +116,9 @@ struct DurableFrame<Context> {
 
     /// What the client itself has encoded; read again only where a connection was lost or a lease had been.
     private var message: Message? {
-        guard !isAdd else { return nil }
-        let opcode: UInt8? = bytes.getInteger(at: bytes.readerIndex + FrameHeader.lengthBytes)
+        guard isCompletions else { return nil }
         let body = bytes.readableBytesSpan.extracting(droppingFirst: FrameHeader.byteCount)
-        if opcode == Opcode.complete.rawValue { return (try? Complete(body: body)).map(Message.complete) }
+        if opcode == .complete { return (try? Complete(body: body)).map(Message.complete) }
         return (try? Fail(body: body)).map(Message.fail)
     }
 }

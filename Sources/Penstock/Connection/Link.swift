@@ -53,11 +53,11 @@ final class Link: Sendable {
         }
     }
 
-    /// The outcome of an add. Its sequence number is given when it is sent.
-    func add(_ frame: ByteBuffer) async -> Result<[UInt8], PenstockError> {
+    /// The outcome of a durable command. Its sequence number is given when it is sent.
+    func command(_ frame: ByteBuffer, timeout: Duration) async -> Result<[UInt8], PenstockError> {
         let request = newRequest()
-        let deadline = deadline(nil)
-        return await submit(request) { .add(frame, request: request, $0, deadline: deadline) }
+        let deadline = deadline(timeout)
+        return await submit(request) { .command(frame, request: request, $0, deadline: deadline) }
     }
 
     private func submit(
@@ -135,7 +135,7 @@ final class Link: Sendable {
             wanted.fire()
         }
         scheduleTick()
-        var backoff = ReconnectBackoff()
+        var backoff = GrowingWait.reconnect
         while !Task.isCancelled && !ended.hasFired {
             do {
                 try await connectOnce()

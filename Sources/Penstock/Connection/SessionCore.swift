@@ -42,8 +42,9 @@ final class SessionCore {
     private func apply(_ command: SessionCommand) {
         let now = NIODeadline.now()
         switch command {
-        case .add(let bytes, let request, let waiter, let deadline):
-            machine.add(DurableFrame(add: bytes, request: request, context: waiter, deadline: deadline), &output)
+        case .command(let bytes, let request, let waiter, let deadline):
+            let frame = DurableFrame(command: bytes, request: request, context: waiter, deadline: deadline)
+            machine.command(frame, &output)
         case .read(let frame, let request, let waiter, let deadline, let isWait, let survives):
             let read = Machine.Read(
                 frame: frame,
@@ -119,7 +120,11 @@ final class SessionCore {
         case .applied: machine.applied(try Applied(body: body), &output)
         case .heartbeat: break
         case .revoked:
-            let tokens = try Revoked(body: body).leases.map(\.token)
+            let leases = try Revoked(body: body).leases
+            for lease in leases where lease.reason == .cancelled {
+                logger.info("A job that runs here was cancelled", metadata: ["reason": "\(lease.message)"])
+            }
+            let tokens = leases.map(\.token)
             for worker in workers.values { worker.revoke(tokens) }
         case .hello: welcome(try Welcome(body: body))
         case .hold: machine.held(try Held(body: body), now: .now(), &output)
@@ -198,10 +203,11 @@ final class SessionCore {
         switch event {
         case .answered(let waiter, let result): waiter.resume(returning: result)
         case .discarded(let token, let error):
-            logger.warning(
-                "The server refused the end of a job: its lease had been lost",
-                metadata: ["lease": "\(token)", "error": "\(error)"]
-            )
+            let what: Logger.Message =
+                error.code == .unresolvedDependencies
+                ? "A job was completed while dependencies of it were unfinished: the attempt has failed"
+                : "The server refused the end of a job: its lease had been lost"
+            logger.warning(what, metadata: ["lease": "\(token)", "error": "\(error)"])
         case .sessionLost:
             logger.warning("The server does not know the session any more; its jobs are given up")
             for worker in workers.values { worker.loseAll() }
@@ -230,6 +236,6 @@ final class SessionCore {
 extension PenstockError {
     static let cancelledByTask = PenstockError(
         .cancelled,
-        "The task that waited was cancelled. An add that had been sent may be carried out all the same."
+        "The task that waited was cancelled. A command that had been sent may be carried out all the same."
     )
 }

@@ -58,7 +58,7 @@ extension SessionStateMachine {
             subscriptions[worker]?.credits = concurrency - held.tokens.count
         }
         // A lease whose completion has yet to be applied is held too: else the completion would find it given back.
-        for frame in log where !frame.isAdd && (!frame.isSent || frame.last > welcome.lastApplied) {
+        for frame in log where frame.isCompletions && (!frame.isSent || frame.last > welcome.lastApplied) {
             tokens.formUnion(frame.tokens(above: welcome.lastApplied))
         }
         phase = .holding
@@ -109,15 +109,17 @@ extension SessionStateMachine {
 
     /// Begins another session: what was sent under the old one has an unknown outcome, the rest goes on.
     private mutating func abandonSession(fresh: SessionID, why: PenstockError, _ output: inout Output) {
-        for frame in log where frame.isSent {
-            guard let context = frame.context else { continue }
-            let error = PenstockError(
-                .outcomeUnknown,
-                "The session was lost after the add had been sent: it may have been carried out, or not. \(why.message)"
-            )
-            output.events.append(.answered(context, .failure(error)))
+        let unknown = PenstockError(
+            .outcomeUnknown,
+            "The session was lost after the command had been sent: it may have been carried out, or not. \(why.message)"
+        )
+        let lost = PenstockError(.fenced, "The session was lost, and with it the lease of the job.")
+        for frame in log {
+            guard let context = frame.context, frame.isSent || frame.needsLease else { continue }
+            output.events.append(.answered(context, .failure(frame.isSent ? unknown : lost)))
         }
-        log.removeAll { $0.isSent }
+        // Of those not sent, what needs a lease that the old session held is of no use any more.
+        log.removeAll { $0.isSent || $0.needsLease }
         sentCount = 0
         framesInFlight = 0
         addBytesInFlight = 0
@@ -130,8 +132,6 @@ extension SessionStateMachine {
             let concurrency = subscriptions[worker]?.concurrency ?? 0
             subscriptions[worker]?.credits = concurrency
         }
-        // What remains are completions of leases that the old session held: nobody knows them any more.
-        log.removeAll { !$0.isAdd }
         output.events.append(.sessionLost)
     }
 
@@ -196,6 +196,6 @@ extension SessionStateMachine {
 extension PenstockError {
     static let shutDownWhileSent = PenstockError(
         .outcomeUnknown,
-        "The client was shut down after the add had been sent: it may have been carried out, or not."
+        "The client was shut down after the command had been sent: it may have been carried out, or not."
     )
 }

@@ -110,8 +110,9 @@ struct SessionStateMachine<Context> {
 
     // MARK: Requests
 
-    mutating func add(_ frame: DurableFrame<Context>, _ output: inout Output) {
-        guard phase != .ended, !isLeaving else {
+    /// A command with an outcome. A client that is leaving takes none but those of its workers' leases.
+    mutating func command(_ frame: DurableFrame<Context>, _ output: inout Output) {
+        guard phase != .ended, !isLeaving || (frame.needsLease && !hasSaidGoodbye) else {
             if let context = frame.context { output.events.append(.answered(context, .failure(.shutDown))) }
             return
         }
@@ -163,7 +164,7 @@ struct SessionStateMachine<Context> {
     mutating func pump(_ output: inout Output) {
         guard phase == .ready else { return }
         while sentCount < log.count {
-            let size = log[sentCount].isAdd ? log[sentCount].bytes.readableBytes : 0
+            let size = log[sentCount].windowBytes
             guard framesInFlight < frameLimit,
                 size == 0 || addBytesInFlight == 0 || addBytesInFlight + size <= addWindow
             else { return }
@@ -202,7 +203,7 @@ struct SessionStateMachine<Context> {
             guard log[index].first < range.upperBound else { return }
             let part = range.clamped(to: log[index].first..<log[index].last + 1)
             log[index].left -= part.count
-            if outcome.status != 0, !log[index].isAdd {
+            if outcome.status != 0, log[index].isCompletions {
                 let error = PenstockError(status: outcome.status, body: outcome.body.rawSpan)
                 for sequence in part {
                     if let token = log[index].tokens(above: sequence - 1).first {
@@ -212,8 +213,7 @@ struct SessionStateMachine<Context> {
             }
             guard log[index].left == 0 else { continue }
             framesInFlight -= 1
-            guard log[index].isAdd else { continue }
-            addBytesInFlight -= log[index].bytes.readableBytes
+            addBytesInFlight -= log[index].windowBytes
             guard let context = log[index].context else { continue }
             log[index].context = nil
             let result: Result<[UInt8], PenstockError> =
@@ -246,7 +246,7 @@ struct SessionStateMachine<Context> {
             cancel(id, .timedOut, &output)
         }
         let overdue = log.filter { $0.context != nil && $0.deadline <= now }
-        for frame in overdue { cancel(frame.request, frame.isSent ? .addOverdue : .timedOut, &output) }
+        for frame in overdue { cancel(frame.request, frame.isSent ? .commandOverdue : .timedOut, &output) }
         findOverdueLeases(now: now, &output)
         guard phase != .offline, phase != .ended else { return }
         if now - lastReceived >= heartbeatInterval * 2 {
@@ -263,8 +263,8 @@ extension PenstockError {
     static let shutDown = PenstockError(.shutDown, "The client has been shut down; the request was not sent.")
     static let connectionLost = PenstockError(.connectionLost, "The connection was lost, and the request with it.")
     static let timedOut = PenstockError(.timedOut, "The server did not answer in time.")
-    static let addOverdue = PenstockError(
+    static let commandOverdue = PenstockError(
         .outcomeUnknown,
-        "The server did not answer in time; the add has been sent and may yet be carried out."
+        "The server did not answer in time; the command has been sent and may yet be carried out."
     )
 }

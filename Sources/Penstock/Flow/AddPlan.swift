@@ -1,64 +1,62 @@
-import NIOCore
 import PenstockWire
 
-/// Flows and jobs as one ADD: checked, sorted and encoded.
+/// Flows and jobs on their way into one add: checked, sorted and encoded.
 ///
-/// The nodes of an item stand on the wire in the order of ``FlowGraph``; `places`
-/// says for each node, in the order of its flow, where it stands.
+/// The jobs of an item stand on the wire in the order of ``FlowOrder``; `places`
+/// says for each job, in the order of its flow, where it stands.
 struct AddPlan {
-    private(set) var items: [AddItem] = []
-    private(set) var places: [[Int]] = []
-    private var queues: [String] = []
-    private var queueIndices: [String: UInt16] = [:]
-    private var nodeCount = 0
-    private var dataBytes = 0
-    private var customIDs: Set<String> = []
-
-    /// A job alone.
-    mutating func add(_ node: PlannedNode) throws(PenstockError) {
-        items.append(AddItem(isFlow: false, nodes: [try encoded(node, dependencies: [])]))
-        places.append([0])
-        try count(1)
+    /// One flow of the plan, or one job alone.
+    struct Entry {
+        var flow: Flow
+        var places: [Int]
     }
 
-    mutating func add(_ flow: Flow) throws(PenstockError) {
-        guard !flow.nodes.isEmpty else {
+    private(set) var items: [AddItem] = []
+    private(set) var entries: [Entry] = []
+    private(set) var queues: [String] = []
+    private(set) var jobCount = 0
+    private(set) var dataBytes = 0
+    private let defaults: OptionDefaults
+    private var queueIndices: [String: UInt16] = [:]
+    private var customIDs: Set<String> = []
+    private var keys: Set<String> = []
+
+    init(defaults: OptionDefaults = .none) { self.defaults = defaults }
+
+    /// - Parameter child: the edges from the flow's last jobs to the job that a worker holds; nil where there are none.
+    mutating func add(_ flow: Flow, child: ChildFields? = nil) throws(PenstockError) {
+        guard !flow.jobs.isEmpty else {
             throw PenstockError(.emptyAdd, "The flow \(Names.quoted(flow.name)) holds no job; it must hold one.")
         }
-        try Checks.name(flow.name, "flow name")
-        try count(flow.nodes.count)
-        let targets = try resolved(flow)
-        let inner = targets.map { edges in edges.compactMap(\.node) }
-        let order: [Int]
-        do throws(FlowGraph.Cycle) {
-            order = try FlowGraph.sorted(inner)
-        } catch {
-            let names = (error.nodes + error.nodes.prefix(1)).map { flow.nodes[$0].name }
-            throw PenstockError(.cycle, "The flow has a cycle: \(names.joined(separator: " → "))")
+        guard !flow.isJobAlone || flow.count == 1 else {
+            throw PenstockError(.invalidRequest, "A job alone has become \(flow.count) jobs; only a flow can hold them.")
         }
+        try Checks.name(flow.name, "flow name")
+        try count(flow.count)
+        let edges = try AddPlan.edges(of: flow)
+        let order = try AddPlan.order(of: flow, edges)
         var places = [Int](repeating: 0, count: order.count)
-        for (place, node) in order.enumerated() { places[node] = place }
-        let first = nodeCount - order.count
-        var item = AddItem(isFlow: true, name: flow.name, nodes: [])
+        for (place, job) in order.enumerated() { places[job] = place }
+        let first = jobCount - order.count
+        var item = AddItem(
+            kind: flow.isJobAlone ? .job : .flow,
+            name: flow.name,
+            child: child,
+            metadata: try metadata(of: flow),
+            nodes: []
+        )
         item.nodes.reserveCapacity(order.count)
-        for node in order {
-            let dependencies = targets[node].map { edge in
-                let target: DependencyFields.Target =
-                    switch edge.target {
-                    case .node(let index): .node(UInt64(first + places[index]))
-                    case .job(let id): .job(id.wire)
-                    }
-                return DependencyFields(target, policy: edge.policy?.wire)
-            }
-            item.nodes.append(try encoded(flow.nodes[node], dependencies: dependencies))
+        for job in order {
+            let dependencies = edges[job].map { $0.fields { UInt64(first + places[$0]) } }
+            item.nodes.append(try encoded(flow.jobs[job], dependencies, isChild: child != nil))
         }
         items.append(item)
-        self.places.append(places)
+        entries.append(Entry(flow: flow, places: places))
     }
 
-    private mutating func count(_ nodes: Int) throws(PenstockError) {
-        nodeCount += nodes
-        guard nodeCount <= Limits.jobsPerAddMax else {
+    private mutating func count(_ jobs: Int) throws(PenstockError) {
+        jobCount += jobs
+        guard jobCount <= Limits.jobsPerAddMax else {
             throw PenstockError(
                 .tooManyJobs,
                 "More than \(Limits.jobsPerAddMax) jobs in one add, which is the most. Split it into several adds."
@@ -66,112 +64,71 @@ struct AddPlan {
         }
     }
 
-    // MARK: Edges
-
-    private struct Edge {
-        enum Target: Hashable {
-            case node(Int)
-            case job(JobID)
+    private func metadata(of flow: Flow) throws(PenstockError) -> Payload? {
+        let payload = try PayloadCoder.encode(flow.metadata)
+        guard payload != .none else { return nil }
+        guard !flow.isJobAlone else {
+            throw PenstockError(.invalidOption, "A job alone has no metadata; a flow can have some.")
         }
-        var target: Target
-        var policy: FailurePolicy?
-        var node: Int? { if case .node(let index) = target { index } else { nil } }
+        guard payload.bytes.count <= Limits.metadataBytesMax else {
+            throw PenstockError(
+                .invalidOption,
+                "Metadata of \(payload.bytes.count) bytes; at most \(Limits.metadataBytesMax) are allowed."
+            )
+        }
+        return payload.wire
     }
 
-    /// For each node what it depends on, each dependency once.
-    private func resolved(_ flow: Flow) throws(PenstockError) -> [[Edge]] {
-        var localIDs: [String: Int] = [:]
-        for (index, node) in flow.nodes.enumerated() {
-            guard let id = node.localID else { continue }
-            guard localIDs.updateValue(index, forKey: id) == nil else {
-                throw PenstockError(.duplicateLocalID, "Two jobs of the flow have the id \(Names.quoted(id)).")
-            }
-        }
-        var result: [[Edge]] = []
-        result.reserveCapacity(flow.nodes.count)
-        for node in flow.nodes {
-            var edges: [Edge] = []
-            var known: [Edge.Target: FailurePolicy?] = [:]
-            for dependency in node.dependencies {
-                let target = try target(dependency, of: node, in: flow, localIDs)
-                if let other = known.updateValue(dependency.onFailure, forKey: target) {
-                    guard other == dependency.onFailure else {
-                        throw PenstockError(
-                            .duplicateDependency,
-                            "\(node.name) names a dependency twice, with different policies."
-                        )
-                    }
-                    continue
-                }
-                edges.append(Edge(target: target, policy: dependency.onFailure))
-            }
-            guard edges.count <= Limits.dependenciesPerNodeMax else {
-                throw PenstockError(
-                    .tooManyDependencies,
-                    "\(node.name) has \(edges.count) dependencies; \(Limits.dependenciesPerNodeMax) are allowed."
-                )
-            }
-            result.append(edges)
-        }
-        return result
-    }
-
-    private func target(
-        _ dependency: FlowDependency,
-        of node: PlannedNode,
-        in flow: Flow,
-        _ localIDs: [String: Int]
-    ) throws(PenstockError) -> Edge.Target {
-        switch dependency.target {
-        case .node(let other):
-            guard let index = flow.index(of: other) else {
-                throw PenstockError(.unknownDependency, "\(node.name) depends on a node of another flow.")
-            }
-            return .node(index)
-        case .local(let id):
-            guard let index = localIDs[id] else {
-                throw PenstockError(
-                    .unknownLocalID,
-                    "\(node.name) depends on \(Names.quoted(id)), an id that no job of the flow has."
-                )
-            }
-            return .node(index)
-        case .job(let id): return .job(id)
-        }
-    }
-
-    // MARK: Nodes
+    // MARK: Jobs
 
     private mutating func encoded(
-        _ node: PlannedNode,
-        dependencies: [DependencyFields]
+        _ job: PlannedJob,
+        _ dependencies: [DependencyFields],
+        isChild: Bool
     ) throws(PenstockError) -> AddNode {
         do throws(PenstockError) {
-            try Checks.job(node.name)
-            let data = try PayloadCoder.encode(node.data)
+            try Checks.job(job.name)
+            let data = try PayloadCoder.encode(job.data)
             try Checks.data(data.bytes)
             dataBytes += data.bytes.count
-            try checkSize(dataBytes)
-            if let id = node.options.id {
+            try AddPlan.checkSize(dataBytes)
+            if let id = job.options.id {
                 try Checks.customID(id)
-                guard customIDs.insert("\(node.queue):\(id)").inserted else {
+                guard customIDs.insert("\(job.queue):\(id)").inserted else {
                     throw PenstockError(
                         .duplicateCustomID,
                         "The custom id \(Names.quoted(id)) is given twice in one add."
                     )
                 }
             }
+            if let key = job.key { try check(key: key, isChild: isChild) }
             return AddNode(
-                queue: try queueIndex(node.queue),
-                name: node.name,
+                queue: try queueIndex(job.queue),
+                name: job.name,
                 contentType: ContentType(rawValue: data.kind.rawValue),
                 data: data.bytes,
                 dependencies: dependencies,
-                customID: node.options.id,
-                options: try node.options.wire()
+                customID: job.options.id,
+                childKey: job.key,
+                options: try defaults.fill(job.options, queue: job.queue).wire()
             )
         } catch {
-            throw PenstockError(error.code, "Job \(Names.quoted(node.name)): \(error.message)")
+            throw PenstockError(error.code, "Job \(Names.quoted(job.name)): \(error.message)")
+        }
+    }
+
+    private mutating func check(key: String, isChild: Bool) throws(PenstockError) {
+        guard isChild else {
+            throw PenstockError(.invalidOption, "A key is for the children that a handler adds to its own job.")
+        }
+        guard !key.isEmpty, key.utf8.count <= Limits.childKeyBytesMax else {
+            throw PenstockError(
+                .invalidOption,
+                "A key of \(key.utf8.count) bytes; 1 to \(Limits.childKeyBytesMax) are allowed."
+            )
+        }
+        guard keys.insert(key).inserted else {
+            throw PenstockError(.duplicateCustomID, "The key \(Names.quoted(key)) is given twice in one add.")
         }
     }
 
@@ -188,25 +145,5 @@ struct AddPlan {
         queues.append(queue)
         queueIndices[queue] = index
         return index
-    }
-
-    private func checkSize(_ bytes: Int) throws(PenstockError) {
-        guard bytes <= Limits.frameBytesMax else {
-            throw PenstockError(
-                .addTooLarge,
-                "The add takes more than the \(Limits.frameBytesMax) bytes of one frame. Split it into several adds."
-            )
-        }
-    }
-
-    // MARK: The frame
-
-    /// The ADD; its sequence number is written when it is sent.
-    func frame() throws(PenstockError) -> ByteBuffer {
-        guard !items.isEmpty else { throw PenstockError(.emptyAdd, "The add holds no job; it must hold at least one.") }
-        var writer = WireWriter(capacity: 256 + dataBytes + nodeCount * 32)
-        Add(sequence: 0, queues: queues, items: items).encodeFrame(into: &writer)
-        try checkSize(writer.count)
-        return ByteBuffer(frames: writer)
     }
 }

@@ -21,14 +21,36 @@
 /// A cycle is found before anything is sent; the error names the jobs along it.
 public struct Flow: Sendable {
     /// At most 255 bytes of UTF-8; need not be unique.
-    public let name: String
-    private(set) var nodes: [PlannedNode] = []
-    private let token = UInt64.random(in: .min ... .max)
+    public var name: String
+    /// What the flow's owner wants to know of it, stored with the flow: any value that can be encoded, at most
+    /// 4,096 bytes of JSON. Read it with ``FlowSummary/metadata(as:)``.
+    public var metadata: any Encodable & Sendable
+    /// The jobs so far, in the order in which they were added.
+    public private(set) var jobs: [PlannedJob] = []
+    /// True for a job that is added alone: the flow exists only on its way to the server.
+    public let isJobAlone: Bool
+    /// What tells its nodes from those of other flows.
+    let token: UInt64
 
-    public init(_ name: String = "") { self.name = name }
+    /// - Parameter metadata: stored with the flow; none if it is left out.
+    public init<Metadata: Encodable & Sendable>(_ name: String = "", metadata: Metadata = NoPayload()) {
+        self.name = name
+        self.metadata = metadata
+        isJobAlone = false
+        token = .random(in: 1 ... .max)
+    }
+
+    /// A job alone; its flow has no nodes that anybody could name.
+    init(alone job: PlannedJob) {
+        name = ""
+        metadata = NoPayload()
+        jobs = [job]
+        isJobAlone = true
+        token = 0
+    }
 
     /// Jobs in the flow so far.
-    public var count: Int { nodes.count }
+    public var count: Int { jobs.count }
 
     /// Adds a job.
     ///
@@ -81,8 +103,8 @@ public struct Flow: Sendable {
     ) -> FlowNode {
         var options = options
         if let onFailure { options.onFailure = onFailure }
-        nodes.append(
-            PlannedNode(
+        jobs.append(
+            PlannedJob(
                 name: name,
                 queue: queue,
                 data: data,
@@ -91,28 +113,43 @@ public struct Flow: Sendable {
                 dependencies: dependencies + localIDs.map { FlowDependency(id: $0) }
             )
         )
-        return FlowNode(flow: token, index: nodes.count - 1)
+        return FlowNode(flow: token, index: jobs.count - 1)
+    }
+
+    /// Looks at every job, and changes it if it wants to: for a ``FlowInterceptor``.
+    public mutating func updateJobs<Failure: Error>(
+        _ body: (inout PlannedJob) throws(Failure) -> Void
+    ) throws(Failure) {
+        for index in jobs.indices { try body(&jobs[index]) }
     }
 }
 
 extension Flow {
     /// The index of a node, or nil where it is of another flow.
     func index(of node: FlowNode) -> Int? {
-        node.flow == token && node.index < nodes.count ? node.index : nil
+        node.flow == token && node.index < jobs.count ? node.index : nil
     }
 
     /// A tree as a flow: every child is a dependency of its parent. The root is the first job.
     ///
-    /// - Parameter name: the flow's name; that of the root job by default.
-    public init(_ tree: FlowJob, name: String? = nil) {
-        self.init(name ?? tree.name)
+    /// - Parameters:
+    ///   - name: the flow's name; that of the root job by default.
+    ///   - metadata: stored with the flow; none if it is left out.
+    public init<Metadata: Encodable & Sendable>(
+        _ tree: FlowJob,
+        name: String? = nil,
+        metadata: Metadata = NoPayload()
+    ) {
+        self.init(name ?? tree.name, metadata: metadata)
         // Without recursion: a tree may be as deep as it is large.
         var open: [(job: FlowJob, parent: Int?)] = [(tree, nil)]
         while let (job, parent) = open.popLast() {
-            let index = nodes.count
-            nodes.append(PlannedNode(name: job.name, queue: job.queue, data: job.data, options: job.options))
+            let index = jobs.count
+            jobs.append(PlannedJob(job))
             if let parent {
-                nodes[parent].dependencies.append(FlowDependency(FlowNode(flow: token, index: index)))
+                jobs[parent].dependencies.append(
+                    FlowDependency(FlowNode(flow: token, index: index), condition: job.condition)
+                )
             }
             for child in job.children.reversed() { open.append((child, index)) }
         }

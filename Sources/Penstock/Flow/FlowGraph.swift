@@ -1,59 +1,42 @@
-import DequeModule
-
-/// The order of a flow's jobs on the wire: each behind everything that it depends on.
-enum FlowGraph {
-    /// Nodes that depend on one another: each on the one before it, the first on the last.
-    struct Cycle: Error, Equatable {
-        let nodes: [Int]
-    }
-
-    /// The nodes in an order in which each stands behind its dependencies, otherwise as they were given.
+/// The jobs of a flow, and what each of them waits for.
+///
+/// ```swift
+/// let graph = try await flow.graph()
+/// for job in graph.nodes {
+///     print(job.name, job.state, "after", graph.dependencies(of: job.id).map(\.dependency))
+/// }
+/// ```
+public struct FlowGraph: Hashable, Sendable {
+    /// In the order of their ids: each behind its dependencies, but for what was added at run time.
+    public let nodes: [FlowNodeInfo]
+    /// In the order of the dependents, those of one dependent in the order in which it has them.
     ///
-    /// - Parameter dependencies: for each node the nodes that it depends on.
-    /// - Complexity: O(nodes + edges).
-    static func sorted(_ dependencies: [[Int]]) throws(Cycle) -> [Int] {
-        if dependencies.indices.allSatisfy({ node in dependencies[node].allSatisfy { $0 < node } }) {
-            return Array(dependencies.indices)
-        }
-        var missing = dependencies.map(\.count)
-        var dependents = [[Int]](repeating: [], count: dependencies.count)
-        for (node, list) in dependencies.enumerated() {
-            for dependency in list { dependents[dependency].append(node) }
-        }
-        var ready = Deque(missing.indices.filter { missing[$0] == 0 })
-        var order: [Int] = []
-        order.reserveCapacity(missing.count)
-        while let node = ready.popFirst() {
-            order.append(node)
-            for dependent in dependents[node] {
-                missing[dependent] -= 1
-                if missing[dependent] == 0 { ready.append(dependent) }
-            }
-        }
-        guard order.count == missing.count else { throw cycle(dependencies, missing) }
-        return order
+    /// A dependency may be a job of another flow, which is not among the nodes.
+    public let edges: [FlowEdge]
+    private let indices: [JobID: Int]
+    private let below: [JobID: [Int]]
+    private let above: [JobID: [Int]]
+
+    init(nodes: [FlowNodeInfo], edges: [FlowEdge]) {
+        self.nodes = nodes
+        self.edges = edges
+        indices = Dictionary(nodes.enumerated().map { ($1.id, $0) }) { first, _ in first }
+        below = Dictionary(grouping: edges.indices) { edges[$0].dependent }
+        above = Dictionary(grouping: edges.indices) { edges[$0].dependency }
     }
 
-    /// A cycle among the nodes that miss something: each of them misses one that misses something too.
-    private static func cycle(_ dependencies: [[Int]], _ missing: [Int]) -> Cycle {
-        guard var node = missing.firstIndex(where: { $0 > 0 }) else {
-            preconditionFailure("no node misses a dependency, and yet one was not placed")
-        }
-        var path: [Int] = []
-        var place: [Int: Int] = [:]
-        while place[node] == nil {
-            place[node] = path.count
-            path.append(node)
-            guard let next = dependencies[node].first(where: { missing[$0] > 0 }) else {
-                preconditionFailure("a node misses a dependency, and all of its dependencies were placed")
-            }
-            node = next
-        }
-        // The walk went from dependents to dependencies; the jobs would run the other way round.
-        var loop = Array(path[(place[node] ?? 0)...].reversed())
-        if let least = loop.min(), let start = loop.firstIndex(of: least) {
-            loop = Array(loop[start...] + loop[..<start])
-        }
-        return Cycle(nodes: loop)
-    }
+    /// The job with an id; nil where it is not of this flow.
+    public subscript(id: JobID) -> FlowNodeInfo? { indices[id].map { nodes[$0] } }
+
+    /// What a job waits for, or waited for.
+    public func dependencies(of job: JobID) -> [FlowEdge] { below[job, default: []].map { edges[$0] } }
+
+    /// What waits for a job, within the flow.
+    public func dependents(of job: JobID) -> [FlowEdge] { above[job, default: []].map { edges[$0] } }
+
+    /// The jobs that wait for none.
+    public var sources: [FlowNodeInfo] { nodes.filter { below[$0.id] == nil } }
+
+    /// The jobs that no other one of the flow waits for: they decide how the flow has ended.
+    public var sinks: [FlowNodeInfo] { nodes.filter { above[$0.id] == nil } }
 }

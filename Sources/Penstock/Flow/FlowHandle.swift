@@ -1,15 +1,28 @@
 import PenstockWire
 
-/// A flow that exists, to ask the server about.
+/// A flow that exists, to ask the server about and to act upon.
+///
+/// An add returns one. A flow of which only the number is known has one too:
+///
+/// ```swift
+/// let flow = FlowHandle(id, client)
+/// let summary = try await flow.status()
+/// ```
 public struct FlowHandle: Sendable {
     public let id: FlowID
+    /// The name it was added with; empty in a handle that was made of a number: ask for the ``status()``.
     public let name: String
     /// The jobs in the order in which the flow names them: a tree's root first, then each child before what is below it.
+    ///
+    /// None in a handle that was made of a number: ask for the ``graph()``.
     public let jobs: [JobHandle]
     private let flow: Flow
-    private let client: PenstockClient
+    let client: PenstockClient
 
-    init(id: FlowID, flow: Flow, jobs: [JobHandle], client: PenstockClient) {
+    /// The flow with a number. Nothing is asked: if there is no such flow, the first request says so.
+    public init(_ id: FlowID, _ client: PenstockClient) { self.init(id, Flow(), [], client) }
+
+    init(_ id: FlowID, _ flow: Flow, _ jobs: [JobHandle], _ client: PenstockClient) {
         self.id = id
         name = flow.name
         self.flow = flow
@@ -18,11 +31,13 @@ public struct FlowHandle: Sendable {
     }
 
     /// The job at the top: of a tree its root, of a graph the last job that no other one depends on.
+    /// - Precondition: the handle was returned by an add.
     public var root: JobHandle {
+        guard !jobs.isEmpty else { preconditionFailure("a handle made of a flow's number does not know its jobs") }
         var isDependency = [Bool](repeating: false, count: jobs.count)
         var localIDs: [String: Int] = [:]
-        for (index, node) in flow.nodes.enumerated() { if let id = node.localID { localIDs[id] = index } }
-        for dependency in flow.nodes.flatMap(\.dependencies) {
+        for (index, job) in flow.jobs.enumerated() { if let id = job.localID { localIDs[id] = index } }
+        for dependency in flow.jobs.flatMap(\.dependencies) {
             switch dependency.target {
             case .node(let node): isDependency[node.index] = true
             case .local(let id): if let index = localIDs[id] { isDependency[index] = true }
@@ -41,7 +56,7 @@ public struct FlowHandle: Sendable {
 
     /// The job with an id of the flow's own.
     public subscript(id: String) -> JobHandle? {
-        flow.nodes.firstIndex { $0.localID == id }.map { jobs[$0] }
+        flow.jobs.firstIndex { $0.localID == id }.map { jobs[$0] }
     }
 
     /// The jobs with a name, in the order of the flow.
@@ -51,10 +66,21 @@ public struct FlowHandle: Sendable {
 extension FlowHandle {
     /// Waits until the flow's last job, its ``root``, is finished, and returns that job's result.
     ///
+    /// Of a handle that was made of a number it is the last job that no other one of the flow depends on.
+    ///
     /// - Throws: ``JobFailedError`` if the job failed or was cancelled, and ``PenstockError`` as
     ///   ``wait(timeout:)`` does, or where the result is no `Value`.
     public func result<Value: Decodable>(as type: Value.Type, timeout: Duration? = nil) async throws -> Value {
-        try await root.result(as: type, timeout: timeout)
+        let root = jobs.isEmpty ? try await storedRoot() : root
+        return try await root.result(as: type, timeout: timeout)
+    }
+
+    private func storedRoot() async throws(PenstockError) -> JobHandle {
+        let graph = try await graph()
+        guard let root = graph.sinks.last else {
+            throw PenstockError(.jobNotFound, "The flow \(id) has no jobs any more.")
+        }
+        return JobHandle(id: root.id, queue: root.queue, name: root.name, isExisting: true, client: client)
     }
 
     /// The flow's counts and its status.
@@ -75,4 +101,9 @@ extension FlowHandle {
 
     /// Every edge of the flow as it is now, however many pages that takes.
     public func edges() async throws(PenstockError) -> [FlowEdge] { try await client.flowEdges(id) }
+
+    /// The whole flow as it is now: its jobs and what they wait for, however many pages that takes.
+    public func graph() async throws(PenstockError) -> FlowGraph {
+        FlowGraph(nodes: try await nodes(), edges: try await edges())
+    }
 }

@@ -7,36 +7,78 @@ import PenstockWire
 /// before anything is sent where that is possible; the error names the job.
 ///
 /// One add holds at most 10,000 jobs and takes at most 2 MiB on the wire.
+///
+/// Options that a job does not give are looked for in the `queuesOptions` of the
+/// add, then in those of the producer, then in the producer's `defaults`:
+///
+/// ```swift
+/// let flows = FlowProducer(client, defaults: .init(attempts: 3))
+/// try await flows.add(tree, queuesOptions: ["mail": .init(attempts: 10, backoff: .exponential(.seconds(1)))])
+/// ```
 public struct FlowProducer: Sendable {
     let client: PenstockClient
+    private let defaults: OptionDefaults
+    private let interceptors: [any FlowInterceptor]
 
-    public init(_ client: PenstockClient) { self.client = client }
+    /// - Parameters:
+    ///   - defaults: options of all jobs that don't give them.
+    ///   - queuesOptions: options of the jobs of a queue that don't give them; they win over `defaults`.
+    ///   - interceptors: see every add before it is sent, in this order.
+    public init(
+        _ client: PenstockClient,
+        defaults: JobOptions = JobOptions(),
+        queuesOptions: [String: JobOptions] = [:],
+        interceptors: [any FlowInterceptor] = []
+    ) {
+        self.client = client
+        self.defaults = OptionDefaults(queues: queuesOptions, all: defaults)
+        self.interceptors = interceptors
+    }
 
     /// Adds a tree: every child is a dependency of its parent.
+    ///
+    /// - Parameter queuesOptions: options of the jobs of a queue that don't give them, in this add.
+    /// - Throws: ``PenstockError``. With the code `outcomeUnknown` the flow may have been added, or not.
     @discardableResult
-    public func add(_ tree: FlowJob) async throws(PenstockError) -> FlowHandle { try await add(Flow(tree)) }
+    public func add(
+        _ tree: FlowJob,
+        queuesOptions: [String: JobOptions] = [:]
+    ) async throws(PenstockError) -> FlowHandle {
+        try await add(Flow(tree), queuesOptions: queuesOptions)
+    }
 
     /// Adds a graph.
+    ///
+    /// - Parameter queuesOptions: options of the jobs of a queue that don't give them, in this add.
+    /// - Throws: ``PenstockError``. With the code `outcomeUnknown` the flow may have been added, or not.
     @discardableResult
-    public func add(_ flow: Flow) async throws(PenstockError) -> FlowHandle { try await addBulk([flow])[0] }
+    public func add(
+        _ flow: Flow,
+        queuesOptions: [String: JobOptions] = [:]
+    ) async throws(PenstockError) -> FlowHandle {
+        try await addBulk([flow], queuesOptions: queuesOptions)[0]
+    }
 
     /// Adds many trees in one transaction. The handles come in the order of the trees.
     @discardableResult
-    public func addBulk(_ trees: [FlowJob]) async throws(PenstockError) -> [FlowHandle] {
-        try await addBulk(trees.map { Flow($0) })
+    public func addBulk(
+        _ trees: [FlowJob],
+        queuesOptions: [String: JobOptions] = [:]
+    ) async throws(PenstockError) -> [FlowHandle] {
+        try await addBulk(trees.map { Flow($0) }, queuesOptions: queuesOptions)
     }
 
     /// Adds many graphs in one transaction. The handles come in the order of the graphs; none for no graphs.
+    ///
+    /// - Parameter queuesOptions: options of the jobs of a queue that don't give them, in this add.
     @discardableResult
-    public func addBulk(_ flows: [Flow]) async throws(PenstockError) -> [FlowHandle] {
+    public func addBulk(
+        _ flows: [Flow],
+        queuesOptions: [String: JobOptions] = [:]
+    ) async throws(PenstockError) -> [FlowHandle] {
         if flows.isEmpty { return [] }
-        var plan = AddPlan()
-        for flow in flows { try plan.add(flow) }
-        let outcome = try await client.add(plan.frame())
-        return try outcome.checked(flows.count).enumerated().map { index, item throws(PenstockError) in
-            let jobs = try handles(item, flows[index].nodes, plan.places[index])
-            return FlowHandle(id: FlowID(rawValue: item.flow.rawValue), flow: flows[index], jobs: jobs, client: client)
-        }
+        let plan = try await plan(flows, queuesOptions)
+        return try plan.handles(try await client.add(plan), client)
     }
 
     /// Adds a job alone, without a flow.
@@ -47,48 +89,49 @@ public struct FlowProducer: Sendable {
         data: Data = NoPayload(),
         options: JobOptions = JobOptions()
     ) async throws(PenstockError) -> JobHandle {
-        try await add([PlannedNode(name: name, queue: queue, data: data, options: options)])[0]
+        try await add([PlannedJob(name: name, queue: queue, data: data, options: options)])[0]
     }
 
     /// Adds jobs alone, in one transaction.
-    func add(_ nodes: [PlannedNode]) async throws(PenstockError) -> [JobHandle] {
-        if nodes.isEmpty { return [] }
-        var plan = AddPlan()
-        for node in nodes { try plan.add(node) }
-        let outcome = try await client.add(plan.frame())
-        return try outcome.checked(nodes.count).enumerated().map { index, item throws(PenstockError) in
-            try handles(item, [nodes[index]], [0])[0]
-        }
+    func add(_ jobs: [PlannedJob]) async throws(PenstockError) -> [JobHandle] {
+        if jobs.isEmpty { return [] }
+        let plan = try await plan(jobs.map { Flow(alone: $0) }, [:])
+        return try plan.added(try await client.add(plan), client).map { $0.jobs[0] }
     }
 
-    /// The jobs of an item in the order in which they were given.
-    private func handles(
-        _ item: AddOutcome.Item,
-        _ nodes: [PlannedNode],
-        _ places: [Int]
-    ) throws(PenstockError) -> [JobHandle] {
-        let ids = item.jobIDs
-        guard ids.count == nodes.count else {
-            throw PenstockError(.malformed, "The server gave ids to \(ids.count) jobs; \(nodes.count) were added.")
+    private func plan(
+        _ flows: [Flow],
+        _ queuesOptions: [String: JobOptions]
+    ) async throws(PenstockError) -> AddPlan {
+        let defaults = defaults.behind(queuesOptions)
+        try defaults.check()
+        var plan = AddPlan(defaults: defaults)
+        for flow in try await intercepted(flows) { try plan.add(flow) }
+        return plan
+    }
+
+    private func intercepted(_ flows: [Flow]) async throws(PenstockError) -> [Flow] {
+        if interceptors.isEmpty { return flows }
+        var flows = flows
+        let tokens = flows.map(\.token)
+        for interceptor in interceptors {
+            do {
+                try await interceptor.intercept(&flows)
+            } catch let error as PenstockError {
+                throw error
+            } catch is CancellationError {
+                throw .cancelledByTask
+            } catch {
+                throw PenstockError(.refusedByInterceptor, "An interceptor refused the add: \(error)")
+            }
         }
-        let existing = Set(item.existing.map(\.node))
-        return nodes.indices.map { index in
-            JobHandle(
-                id: JobID(ids[places[index]]),
-                queue: nodes[index].queue,
-                name: nodes[index].name,
-                isExisting: existing.contains(UInt32(places[index])),
-                client: client
+        // Each caller gets the handles of what it gave, and finds its nodes in them.
+        guard flows.map(\.token) == tokens else {
+            throw PenstockError(
+                .invalidRequest,
+                "An interceptor has exchanged, added or taken away flows; it may only change them."
             )
         }
-    }
-}
-
-extension AddOutcome {
-    fileprivate func checked(_ count: Int) throws(PenstockError) -> [Item] {
-        guard items.count == count else {
-            throw PenstockError(.malformed, "The server answered \(items.count) of the \(count) items of an add.")
-        }
-        return items
+        return flows
     }
 }

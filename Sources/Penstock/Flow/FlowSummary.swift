@@ -14,6 +14,14 @@ public struct FlowSummary: Hashable, Sendable {
     public let counts: JobCounts
     public let createdAt: Date
     public let finishedAt: Date?
+    /// What was stored with the flow; no value where nothing was, and in the summaries of a list of flows.
+    public let metadata: RawPayload
+
+    /// What was stored with the flow.
+    /// - Throws: ``PenstockError/Code/decodingFailed``.
+    public func metadata<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value {
+        try metadata.decode(as: type)
+    }
 
     /// The share of the jobs that are finished, 0...1.
     public var progress: Double {
@@ -44,6 +52,8 @@ public struct FlowEdge: Hashable, Sendable {
     public let kind: DependencyKind
     /// What the dependent does if the dependency fails for good.
     public let onFailure: FailurePolicy
+    /// After which end of the dependency the dependent runs.
+    public let condition: EdgeCondition
 }
 
 extension PenstockClient {
@@ -90,6 +100,17 @@ extension FlowSummary {
         counts = JobCounts(view.counts)
         createdAt = Date(milliseconds: view.createdAt)
         finishedAt = Date(optionalMilliseconds: view.finishedAt)
+        metadata = RawPayload(view.metadata)
+    }
+
+    init(_ row: FlowPage.Row) {
+        id = FlowID(rawValue: row.id.rawValue)
+        name = row.name
+        status = FlowStatus(row.status)
+        counts = JobCounts(row.counts)
+        createdAt = Date(milliseconds: row.createdAt)
+        finishedAt = Date(optionalMilliseconds: row.finishedAt)
+        metadata = .none
     }
 }
 
@@ -113,5 +134,6 @@ extension FlowEdge {
         dependency = JobID(row.dependency)
         kind = DependencyKind(row.kind)
         onFailure = FailurePolicy(row.policy)
+        condition = EdgeCondition(row.condition)
     }
 }

@@ -3,7 +3,7 @@
 /// ```swift
 /// let costs = try await job.childrenValues(as: Int.self)
 /// let total = costs.values.reduce(0, +)
-/// let paint = costs.first { $0.name == "paint" }?.value
+/// let paint = costs.values(named: "paint")
 /// ```
 public struct ChildrenValues<Value: Sendable>: RandomAccessCollection, Sendable {
     /// One dependency and its result.
@@ -31,6 +31,14 @@ public struct ChildrenValues<Value: Sendable>: RandomAccessCollection, Sendable 
     /// The value of the dependency with the key `queue:id`.
     /// - Complexity: O(count).
     public subscript(key: String) -> Value? { elements.first { $0.key == key }?.value }
+
+    /// The values of the dependencies with a name, in the order of the dependencies.
+    /// - Complexity: O(count).
+    public func values(named name: String) -> [Value] { elements.filter { $0.name == name }.map(\.value) }
+
+    /// The value of a dependency.
+    /// - Complexity: O(count).
+    public func value(of job: JobID) -> Value? { elements.first { $0.job == job }?.value }
 }
 
 extension ChildrenValues: Equatable where Value: Equatable {}

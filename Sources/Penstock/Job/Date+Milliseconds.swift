@@ -1,3 +1,5 @@
+import PenstockWire
+
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -12,5 +14,12 @@ extension Date {
     init?(optionalMilliseconds milliseconds: UInt64) {
         guard milliseconds > 0 else { return nil }
         self.init(milliseconds: milliseconds)
+    }
+
+    /// Milliseconds since 1970, within what the wire knows: 1 ms is the earliest, as 0 is no time.
+    var wireMilliseconds: UInt64 {
+        // A date counts in fractions of a second, so a whole millisecond is only nearly one.
+        let milliseconds = (timeIntervalSince1970 * 1000 - 0.01).rounded(.up)
+        return UInt64(min(max(milliseconds, 1), Double(Limits.wallMillisecondsMax)))
     }
 }

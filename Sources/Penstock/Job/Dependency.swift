@@ -14,6 +14,10 @@ public struct Dependency: Hashable, Sendable {
     public let queue: String
     public let name: String
     public let kind: DependencyKind
+    /// What the dependent does if this dependency fails for good.
+    public let onFailure: FailurePolicy
+    /// After which end of the dependency the dependent runs.
+    public let condition: EdgeCondition
     public let outcome: Outcome
 
     /// The key of the job: `queue:id`.
@@ -98,6 +102,8 @@ extension DependencyPage {
                 queue: row.queue,
                 name: row.name,
                 kind: kind,
+                onFailure: FailurePolicy(row.policy),
+                condition: EdgeCondition(row.condition),
                 outcome: Dependency.Outcome(row.outcome)
             )
         }

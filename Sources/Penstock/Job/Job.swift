@@ -13,7 +13,8 @@ public struct Job<Data: Sendable>: Sendable {
     /// The queue that the job is in.
     public let queue: String
     private let delivery: Delivery
-    private let client: PenstockClient
+    private let worker: WorkerCore
+    let client: PenstockClient
 
     public var id: JobID { JobID(delivery.job) }
     public var name: String { delivery.name }
@@ -45,13 +46,16 @@ public struct Job<Data: Sendable>: Sendable {
         return logger
     }
 
+    /// What the job is held by.
+    var lease: HeldLease { HeldLease(delivery, worker) }
+
     /// What any client can ask about the job.
     public var handle: JobHandle { JobHandle(id: id, queue: queue, name: name, isExisting: true, client: client) }
 }
 
 extension Job where Data: Decodable {
     /// - Throws: ``UndecodableData``.
-    init(_ delivery: Delivery, queues: [String], client: PenstockClient) throws {
+    init(_ delivery: Delivery, _ worker: WorkerCore, queues: [String], client: PenstockClient) throws {
         let payload = RawPayload(bytes: delivery.data, kind: RawPayload.Kind(rawValue: delivery.contentType.rawValue))
         do throws(PenstockError) {
             data = try PayloadCoder.decode(Data.self, from: payload)
@@ -60,6 +64,7 @@ extension Job where Data: Decodable {
         }
         queue = Int(delivery.queue) < queues.count ? queues[Int(delivery.queue)] : ""
         self.delivery = delivery
+        self.worker = worker
         self.client = client
     }
 }
@@ -91,6 +96,20 @@ extension Job {
         count: Int = 1000
     ) async throws(PenstockError) -> DependencyPage {
         try await handle.dependencies(kind, after: cursor, count: count)
+    }
+
+    /// All pages of the job's dependencies of one kind. See ``JobHandle/dependencyPages(_:after:count:)``.
+    public func dependencyPages(
+        _ kind: DependencyKind,
+        after cursor: DependencyCursor = .start,
+        count: Int = 1000
+    ) -> Pages<DependencyPage> {
+        handle.dependencyPages(kind, after: cursor, count: count)
+    }
+
+    /// How many dependencies there are of some kinds.
+    public func dependenciesCount(_ kinds: [DependencyKind]) async throws(PenstockError) -> [DependencyKind: Int] {
+        try await handle.dependenciesCount(kinds)
     }
 
     /// How many dependencies there are of each kind.

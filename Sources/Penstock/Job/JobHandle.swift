@@ -39,93 +39,9 @@ public struct JobHandle: Sendable {
         guard info.state == .completed else { throw JobFailedError(info) }
         return try info.result(as: type)
     }
-}
 
-extension JobHandle {
-    /// A page of the job's dependencies of one kind, exact at one moment of the server's.
-    ///
-    /// - Parameters:
-    ///   - cursor: `next` of the page before.
-    ///   - count: jobs in the page, at most 1,000; a page of long results has fewer.
-    public func dependencies(
-        _ kind: DependencyKind,
-        after cursor: DependencyCursor = .start,
-        count: Int = 1000
-    ) async throws(PenstockError) -> DependencyPage {
-        let pages = try await dependencies([kind], after: [kind: cursor], count: count)
-        return pages[kind] ?? DependencyPage(kind: kind, dependencies: [], next: nil)
+    /// The job, what it depends on, and so on downwards. See ``PenstockClient/tree(of:depth:width:)``.
+    public func tree(depth: Int? = nil, width: Int? = nil) async throws(PenstockError) -> JobTree {
+        try await client.tree(of: id, depth: depth, width: width)
     }
-
-    /// Pages of several kinds, all exact at the same moment of the server's.
-    public func dependencies(
-        _ kinds: [DependencyKind],
-        after cursors: [DependencyKind: DependencyCursor] = [:],
-        count: Int = 1000
-    ) async throws(PenstockError) -> [DependencyKind: DependencyPage] {
-        guard count > 0, count <= Limits.pageRowsMax else {
-            throw PenstockError(.invalidRequest, "A page of \(count) rows; 1 to \(Limits.pageRowsMax) are allowed.")
-        }
-        let request = GetDependencies(
-            job: id.wire,
-            pages: kinds.map { .init(kind: $0.wire, cursor: cursors[$0]?.rawValue ?? 0, rows: UInt32(count)) }
-        )
-        let reply = try await client.read(DependencyPages.self, request)
-        var pages: [DependencyKind: DependencyPage] = [:]
-        for page in reply.pages { pages[DependencyKind(page.kind)] = DependencyPage(page) }
-        return pages
-    }
-
-    /// Every dependency of one kind, however many pages that takes.
-    public func allDependencies(_ kind: DependencyKind) async throws(PenstockError) -> [Dependency] {
-        var all: [Dependency] = []
-        var cursor: DependencyCursor? = .start
-        while let position = cursor {
-            let page = try await dependencies(kind, after: position)
-            all += page.dependencies
-            cursor = page.next
-        }
-        return all
-    }
-
-    /// How many dependencies there are of each kind.
-    public func dependenciesCount() async throws(PenstockError) -> DependencyCounts {
-        DependencyCounts(try await client.read(DependencyTotals.self, CountDependencies(job: id.wire)).counts)
-    }
-
-    /// The results of the dependencies that completed, in the order of the dependencies.
-    public func childrenValues<Value: Decodable & Sendable>(
-        as type: Value.Type
-    ) async throws(PenstockError) -> ChildrenValues<Value> {
-        var elements: [ChildrenValues<Value>.Element] = []
-        for child in try await allDependencies(.processed) {
-            elements.append(
-                .init(job: child.job, queue: child.queue, name: child.name, value: try child.value(as: type))
-            )
-        }
-        return ChildrenValues(elements)
-    }
-
-    /// The failures of those dependencies whose failure does not matter to this job.
-    public func ignoredChildrenFailures() async throws(PenstockError) -> [ChildFailure] {
-        try await allDependencies(.ignored).map(ChildFailure.init)
-    }
-
-    /// The jobs that depend on this one: all of them, in the order of their ids.
-    public func dependents() async throws(PenstockError) -> [JobHandle] {
-        var all: [JobHandle] = []
-        var cursor: UInt64 = 0
-        repeat {
-            let page = try await client.read(DependentPage.self, GetDependents(job: id.wire, cursor: cursor))
-            for row in page.rows {
-                all.append(
-                    JobHandle(id: JobID(row.job), queue: row.queue, name: row.name, isExisting: true, client: client)
-                )
-            }
-            cursor = page.next
-        } while cursor != 0
-        return all
-    }
-
-    /// The jobs that depend on this one, as `queue:id`.
-    public func parentKeys() async throws(PenstockError) -> [String] { try await dependents().map(\.key) }
 }

@@ -8,7 +8,7 @@ import PenstockWire
 
 /// Everything that is stored of a job, exact at one moment of the server's.
 public struct JobInfo: Hashable, Sendable {
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or why the job was cancelled.
     public struct Failure: Hashable, Sendable {
         public let message: String
         /// What the worker added, in a form of its own.
@@ -23,7 +23,10 @@ public struct JobInfo: Hashable, Sendable {
     public let state: JobState
     /// Why the job failed; nil for one that has not.
     public let cause: FailureCause?
-    /// The options that it was added with, its custom id among them.
+    /// True for a cancelled job that was to run only after a failure, which did not come: see ``EdgeCondition/failure``.
+    public let isSkipped: Bool
+    /// The options that it was added with, its custom id among them; not stored for reading are its repetition and
+    /// how long it is kept.
     public let options: JobOptions
     /// Attempts that were finished.
     public let attemptsMade: Int
@@ -69,6 +72,7 @@ extension JobInfo {
         flow = FlowID(optional: view.flow)
         state = JobState(view.state)
         cause = FailureCause(view.cause)
+        isSkipped = view.isSkipped
         options = JobOptions(view.options, id: view.customID.isEmpty ? nil : view.customID)
         attemptsMade = Int(view.attemptsMade)
         attemptsStarted = Int(view.attemptsStarted)

@@ -174,9 +174,9 @@ extension Worker {
         _ queues: [String],
         _ handler: @escaping @Sendable (Job<Data>) async throws -> Result
     ) -> WorkerCore.Handler {
-        { delivery in
+        { delivery, worker in
             do {
-                let job = try Job<Data>(delivery, queues: queues, client: client)
+                let job = try Job<Data>(delivery, worker, queues: queues, client: client)
                 return .returned(try await handler(job))
             } catch let error as UndecodableData {
                 return .unrecoverable(error.message)
@@ -191,9 +191,9 @@ extension Worker {
         _ queues: [String],
         _ handler: @escaping @Sendable (Job<Data>) async throws -> Void
     ) -> WorkerCore.Handler {
-        { delivery in
+        { delivery, worker in
             do {
-                let job = try Job<Data>(delivery, queues: queues, client: client)
+                let job = try Job<Data>(delivery, worker, queues: queues, client: client)
                 try await handler(job)
                 return .completed(.none)
             } catch let error as UndecodableData {

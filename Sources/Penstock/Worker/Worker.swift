@@ -15,7 +15,8 @@ import Synchronization
 /// result. If it throws, the attempt has failed, and is made again as long as
 /// the job has attempts: after its backoff, or after what ``RetryAfter`` says.
 /// ``UnrecoverableError`` fails the job for good. Data that can't be decoded
-/// does so too.
+/// does so too. ``WaitForChildren`` and ``Delayed`` are no failures: the job runs
+/// again from the start, when its children are done or after a while.
 ///
 /// The task of the closure is cancelled when the job's lease is lost: the job
 /// was cancelled, or the server has heard nothing for the lock's duration. Its
@@ -71,12 +72,7 @@ public final class Worker: Service {
         self.queues = queues
         self.concurrency = concurrency
         self.options = options
-        core = WorkerCore(
-            id: client.newWorkerID(),
-            link: client.workerLink,
-            concurrency: concurrency,
-            handler: handler
-        )
+        core = WorkerCore(client, concurrency: concurrency, handler: handler)
     }
 
     /// Runs jobs until the service group, or ``shutDown()``, asks for the end.

@@ -3,20 +3,22 @@ import Synchronization
 
 /// A worker's slots and the session that feeds them.
 final class WorkerCore: Sendable {
-    typealias Handler = @Sendable (Delivery) async -> HandlerOutcome
+    typealias Handler = @Sendable (Delivery, WorkerCore) async -> HandlerOutcome
     private typealias Machine = WorkerStateMachine<CheckedContinuation<Void, Never>, Task<Bool, Never>>
 
     /// Jobs that a slot runs before it lets other tasks of the process have its thread.
     private static let jobsBeforeYield = 128
 
     let id: WorkerID
-    private let link: Link
+    private let client: PenstockClient
     private let handler: Handler
     private let state: Mutex<Machine>
 
-    init(id: WorkerID, link: Link, concurrency: Int, handler: @escaping Handler) {
-        self.id = id
-        self.link = link
+    private var link: Link { client.workerLink }
+
+    init(_ client: PenstockClient, concurrency: Int, handler: @escaping Handler) {
+        id = client.newWorkerID()
+        self.client = client
         self.handler = handler
         state = Mutex(Machine(concurrency: concurrency))
     }
@@ -46,7 +48,10 @@ final class WorkerCore: Sendable {
             switch step {
             case .run(let delivery, let wake):
                 wake?.resume()
-                let outcome = await handler(delivery)
+                var outcome = await handler(delivery, self)
+                if case .putOff(let place, let delay, let data) = outcome {
+                    outcome = await putOff(delivery, to: place, delay: delay, data: data)
+                }
                 step = finish(slot, outcome)
                 jobs += 1
                 if jobs % WorkerCore.jobsBeforeYield == 0 { await Task.yield() }
@@ -58,6 +63,27 @@ final class WorkerCore: Sendable {
             }
         }
     }
+
+    /// Moves a job that its handler has left, and says how the run has ended: the lease is gone, or the move has failed.
+    private func putOff(
+        _ delivery: Delivery,
+        to place: Move.Place,
+        delay: UInt64,
+        data: RawPayload?
+    ) async -> HandlerOutcome {
+        let lease = HeldLease(delivery, self)
+        do throws(PenstockError) {
+            if try await lease.move(to: place, delay: delay, data: data, client) { return .thrown(JobMoved()) }
+            // No child is pending, so nothing would ever wake the job: it runs again in its turn.
+            _ = try await lease.move(to: .delayed, data: data, client)
+            return .thrown(JobMoved())
+        } catch {
+            return .thrown(error)
+        }
+    }
+
+    /// A command that a handler sent has ended its lease: what the handler ends with is of no use any more.
+    func ended(_ token: LeaseToken) { state.withLock { $0.ended(token) } }
 
     private func park(_ slot: Int) async {
         await withCheckedContinuation { waiter in
@@ -75,7 +101,7 @@ final class WorkerCore: Sendable {
                 // Within the lock, so that at every moment the lease is either held here or its end is in the outbox.
                 switch outcome {
                 case .completed(let result): mustWake = link.enqueue(Completion(finish.delivery, result))
-                case .failed where Task.isCancelled: released = finish.delivery.token
+                case .failed where Task.isCancelled, .putOff: released = finish.delivery.token
                 case .failed(let message, let unrecoverable, let delay):
                     mustWake = link.enqueue(
                         Failure(

@@ -18,3 +18,55 @@ public struct RetryAfter: Error, Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { message }
 }
+
+/// Thrown by a handler: the job waits for the children that it has been given, and then runs again from the start.
+///
+/// No attempt is counted. If no child is pending, the job goes back to its place
+/// in the queue and runs again at once. ``Job/waitForChildren()`` goes on in that
+/// case, and is shorter where the handler has more to do then.
+public struct WaitForChildren: Error, Sendable, CustomStringConvertible {
+    let data: (any Encodable & Sendable)?
+
+    /// The data stays as it was.
+    public init() { data = nil }
+
+    /// - Parameter data: what the job's data is when it runs again.
+    public init<Data: Encodable & Sendable>(updating data: Data) { self.data = data }
+
+    public var description: String { "the job waits for its children" }
+}
+
+/// Thrown by a handler: the job runs again from the start after a while.
+///
+/// No attempt is counted: nothing has failed. See ``RetryAfter`` for an attempt that has.
+public struct Delayed: Error, Sendable, CustomStringConvertible {
+    public let delay: Duration
+    let data: (any Encodable & Sendable)?
+
+    /// The data stays as it was.
+    /// - Parameter delay: at most ten years; a negative one is none.
+    public init(by delay: Duration) {
+        self.delay = delay
+        data = nil
+    }
+
+    /// - Parameters:
+    ///   - delay: at most ten years; a negative one is none.
+    ///   - data: what the job's data is when it runs again.
+    public init<Data: Encodable & Sendable>(by delay: Duration, updating data: Data) {
+        self.delay = delay
+        self.data = data
+    }
+
+    public var description: String { "the job is delayed by \(delay)" }
+}
+
+/// Thrown by ``Job/waitForChildren()``: the job has been moved to wait for its children, and this run of it is over.
+///
+/// Let it pass through the handler. Throw it yourself after a
+/// ``Job/moveToWaitingChildren()`` that has returned true: the worker then drops
+/// whatever the handler ends with.
+public struct JobMoved: Error, Hashable, Sendable, CustomStringConvertible {
+    public init() {}
+    public var description: String { "the job has been moved: this run of it is over" }
+}

@@ -15,6 +15,11 @@ struct WorkerStateMachine<Waiter, Handle> {
         var isForeign = false
         /// The server has taken it away, or it was given back: its result is of no use.
         var isRevoked = false
+        /// A command of the handler's own has ended it, and the handler has not returned yet.
+        var isEnded = false
+
+        /// True while the server can still want to hear of it.
+        var isHeld: Bool { !isRevoked && !isEnded }
     }
 
     struct Slot {
@@ -83,7 +88,7 @@ struct WorkerStateMachine<Waiter, Handle> {
         slots[slot].lease = nil
         return Finish(
             delivery: lease.delivery,
-            isHeld: !lease.isRevoked,
+            isHeld: lease.isHeld,
             credit: lease.isForeign ? generation : nil
         )
     }
@@ -93,6 +98,12 @@ struct WorkerStateMachine<Waiter, Handle> {
     mutating func began(_ slot: Int, _ handle: Handle) -> Bool {
         slots[slot].handle = handle
         return slots[slot].isCancelled
+    }
+
+    /// A command of the handler's own has ended the lease; the handler runs on, for what it has left to do.
+    mutating func ended(_ token: LeaseToken) {
+        guard let slot = slots.firstIndex(where: { $0.lease?.delivery.token == token }) else { return }
+        slots[slot].lease?.isEnded = true
     }
 
     private mutating func wakeNext() -> Waiter? {
@@ -118,7 +129,7 @@ struct WorkerStateMachine<Waiter, Handle> {
             queue[index].isForeign = true
             tokens.append(queue[index].delivery.token)
         }
-        for index in slots.indices where slots[index].lease?.isRevoked == false {
+        for index in slots.indices where slots[index].lease?.isHeld == true {
             slots[index].lease?.isForeign = true
             if let lease = slots[index].lease { tokens.append(lease.delivery.token) }
         }
@@ -177,7 +188,7 @@ struct WorkerStateMachine<Waiter, Handle> {
         var tokens: [LeaseToken] = []
         for index in slots.indices {
             guard let lease = slots[index].lease, !lease.isRevoked else { continue }
-            tokens.append(lease.delivery.token)
+            if lease.isHeld { tokens.append(lease.delivery.token) }
             if let handle = cancel(index) { handles.append(handle) }
         }
         return (handles, tokens)

@@ -139,8 +139,8 @@ struct TestSession {
         let add = Add(sequence: 0, queues: ["q"], items: [AddItem(isFlow: false, nodes: [node])])
         let deadline = now + timeout
         run { machine, _, output in
-            machine.add(
-                DurableFrame(add: ByteBuffer(add), request: request, context: who, deadline: deadline),
+            machine.command(
+                DurableFrame(command: ByteBuffer(add), request: request, context: who, deadline: deadline),
                 &output
             )
         }

@@ -1,0 +1,40 @@
+import PenstockWire
+
+// What anybody may do about a flow.
+
+extension FlowHandle {
+    /// Cancels all jobs of the flow that have not finished, as one: no job of the flow reacts to the end of another.
+    ///
+    /// A job that runs is taken from its worker, and its task is cancelled. For
+    /// jobs of other flows that depend on this one, a cancelled job counts as a failed one.
+    ///
+    /// - Parameter reason: for people; at most 1,024 bytes of UTF-8. It becomes the message of the failure.
+    /// - Returns: how many jobs were cancelled; 0 for a flow that had finished. Of a very large flow the server goes on
+    ///   after its answer, and counts those that it had reached: the flow is *settling* until then.
+    /// - Throws: ``PenstockError``; its code is `flowNotFound` where there is no such flow.
+    @discardableResult
+    public func cancel(reason: String = "") async throws(PenstockError) -> Int {
+        try Checks.reason(reason)
+        return try await client.count(Cancel(sequence: 0, target: .flow(id.wire), reason: reason))
+    }
+
+    /// Runs all failed and cancelled jobs of the flow again, and what failed only because of them.
+    ///
+    /// Jobs that had completed are not run again, and their results stay.
+    ///
+    /// - Parameter keepCounters: true: attempts made and stalls stay counted; false, the default: they begin at 0.
+    /// - Returns: how many jobs are run again; of a very large flow, as for ``cancel(reason:)``.
+    @discardableResult
+    public func retry(keepCounters: Bool = false) async throws(PenstockError) -> Int {
+        try await client.count(Retry(sequence: 0, target: .flow(id.wire), keepsCounters: keepCounters))
+    }
+
+    /// Removes the flow with its jobs, but for those that a job outside of it needs.
+    ///
+    /// - Returns: how many jobs were removed.
+    /// - Throws: ``PenstockError``; its code is `jobLeased` where a job of it runs: then nothing is removed.
+    @discardableResult
+    public func remove() async throws(PenstockError) -> Int {
+        try await client.count(Remove(sequence: 0, target: .flow(id.wire)))
+    }
+}

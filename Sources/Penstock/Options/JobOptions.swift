@@ -1,0 +1,207 @@
+/// How a job is run. Every option has a default; a value out of its range is refused before anything is sent.
+///
+/// An option that is not given is taken from the add's `queuesOptions`, then from
+/// the ``FlowProducer``; the default that stands here comes last. An option that
+/// is given always wins, also where it is set to that default.
+public struct JobOptions: Hashable, Sendable {
+    /// What was given; nil where nothing was.
+    struct Given: Hashable, Sendable {
+        var priority: Int?
+        var delay: Duration?
+        var attempts: Int?
+        /// The inner nil is given, too: no wait.
+        var backoff: Backoff??
+        var lifo: Bool?
+        var id: String?
+        var rejectExisting: Bool?
+        var onFailure: FailurePolicy?
+        var maxStalledCount: Int?
+        var cancelSiblings: Bool?
+        var repeatEvery: Duration??
+        var keepCompleted: Retention?
+        var keepFailed: Retention?
+    }
+
+    private(set) var given: Given
+
+    /// - Parameters:
+    ///   - priority: see ``priority``, and so on: each is the property of its name.
+    public init(
+        priority: Int? = nil,
+        delay: Duration? = nil,
+        attempts: Int? = nil,
+        backoff: Backoff? = nil,
+        lifo: Bool? = nil,
+        id: String? = nil,
+        rejectExisting: Bool? = nil,
+        onFailure: FailurePolicy? = nil,
+        maxStalledCount: Int? = nil,
+        cancelSiblings: Bool? = nil,
+        repeatEvery: Duration? = nil,
+        keepCompleted: Retention? = nil,
+        keepFailed: Retention? = nil
+    ) {
+        given = Given(
+            priority: priority,
+            delay: delay,
+            attempts: attempts,
+            backoff: backoff.map { .some($0) },
+            lifo: lifo,
+            id: id,
+            rejectExisting: rejectExisting,
+            onFailure: onFailure,
+            maxStalledCount: maxStalledCount,
+            cancelSiblings: cancelSiblings,
+            repeatEvery: repeatEvery.map { .some($0) },
+            keepCompleted: keepCompleted,
+            keepFailed: keepFailed
+        )
+    }
+
+    /// 0 is the most urgent, and the default; at most 2,097,151.
+    public var priority: Int {
+        get { given.priority ?? 0 }
+        set { given.priority = newValue }
+    }
+
+    /// Time from the add, or from the end of its dependencies, until the job is ready. At most ten years; none by default.
+    public var delay: Duration {
+        get { given.delay ?? .zero }
+        set { given.delay = newValue }
+    }
+
+    /// Attempts before the job fails for good: 1...65,535, by default 1.
+    public var attempts: Int {
+        get { given.attempts ?? 1 }
+        set { given.attempts = newValue }
+    }
+
+    /// Time between two attempts; none by default.
+    public var backoff: Backoff? {
+        get { given.backoff ?? nil }
+        set { given.backoff = .some(newValue) }
+    }
+
+    /// True: before the jobs of its priority that are there already. False by default.
+    public var lifo: Bool {
+        get { given.lifo ?? false }
+        set { given.lifo = newValue }
+    }
+
+    /// An id of the caller's, unique in its queue: 1...255 bytes of UTF-8, no `:`, not only digits.
+    ///
+    /// An add of an id that exists keeps the stored job and returns it. Once
+    /// retention has taken that job, its id is free again.
+    public var id: String? {
+        get { given.id }
+        set { given.id = newValue }
+    }
+
+    /// True: an add of an id that exists is refused whole with ``PenstockError/Code/customIDExists``. False by default.
+    public var rejectExisting: Bool {
+        get { given.rejectExisting ?? false }
+        set { given.rejectExisting = newValue }
+    }
+
+    /// What dependents of the job do if it fails for good; by default they fail. An edge's own policy wins over it.
+    public var onFailure: FailurePolicy {
+        get { given.onFailure ?? .failParent }
+        set { given.onFailure = newValue }
+    }
+
+    /// Lost workers that are forgiven: 0...65,535, by default 1.
+    public var maxStalledCount: Int {
+        get { given.maxStalledCount ?? 1 }
+        set { given.maxStalledCount = newValue }
+    }
+
+    /// True: once a dependency has failed this job, its other dependencies are cancelled. False by default.
+    ///
+    /// Cancelled are those that have not finished and that nothing else needs, with
+    /// what lies below them. A retry of the dependency that failed retries them too.
+    public var cancelSiblings: Bool {
+        get { given.cancelSiblings ?? false }
+        set { given.cancelSiblings = newValue }
+    }
+
+    /// Time between two runs of the job: 1 ms to ten years. Nil, the default: it runs once.
+    ///
+    /// In a flow the first run belongs to the flow; once that has finished, a
+    /// schedule goes on with the job outside of it.
+    public var repeatEvery: Duration? {
+        get { given.repeatEvery ?? nil }
+        set { given.repeatEvery = .some(newValue) }
+    }
+
+    /// How long the job is kept once it has completed; nil: as the server's configuration says.
+    public var keepCompleted: Retention? {
+        get { given.keepCompleted }
+        set { given.keepCompleted = newValue }
+    }
+
+    /// How long the job is kept once it has failed or was cancelled; nil: as the server's configuration says.
+    public var keepFailed: Retention? {
+        get { given.keepFailed }
+        set { given.keepFailed = newValue }
+    }
+}
+
+extension JobOptions {
+    /// These options, and those of `defaults` that they don't give.
+    func filled(from defaults: JobOptions) -> JobOptions {
+        var result = self
+        let other = defaults.given
+        result.given.priority = given.priority ?? other.priority
+        result.given.delay = given.delay ?? other.delay
+        result.given.attempts = given.attempts ?? other.attempts
+        result.given.backoff = given.backoff ?? other.backoff
+        result.given.lifo = given.lifo ?? other.lifo
+        result.given.rejectExisting = given.rejectExisting ?? other.rejectExisting
+        result.given.onFailure = given.onFailure ?? other.onFailure
+        result.given.maxStalledCount = given.maxStalledCount ?? other.maxStalledCount
+        result.given.cancelSiblings = given.cancelSiblings ?? other.cancelSiblings
+        result.given.repeatEvery = given.repeatEvery ?? other.repeatEvery
+        result.given.keepCompleted = given.keepCompleted ?? other.keepCompleted
+        result.given.keepFailed = given.keepFailed ?? other.keepFailed
+        return result
+    }
+}
+
+/// Options for jobs that don't give them: those of an add by queue first, then those of the producer.
+struct OptionDefaults: Sendable {
+    private var layers: [Layer]
+
+    private struct Layer: Sendable {
+        var queues: [String: JobOptions]
+        var all = JobOptions()
+    }
+
+    static let none = OptionDefaults(layers: [])
+
+    private init(layers: [Layer]) { self.layers = layers }
+
+    init(queues: [String: JobOptions], all: JobOptions) {
+        layers = queues.isEmpty && all == JobOptions() ? [] : [Layer(queues: queues, all: all)]
+    }
+
+    /// These defaults, behind those of one add.
+    func behind(_ queues: [String: JobOptions]) -> OptionDefaults {
+        queues.isEmpty ? self : OptionDefaults(layers: [Layer(queues: queues)] + layers)
+    }
+
+    /// An id belongs to one job: as a default it would be given to many.
+    func check() throws(PenstockError) {
+        for options in layers.flatMap({ [$0.all] + $0.queues.values }) where options.id != nil {
+            throw PenstockError(.invalidOption, "An id can't be a default: it belongs to one job.")
+        }
+    }
+
+    func fill(_ options: JobOptions, queue: String) -> JobOptions {
+        var options = options
+        for layer in layers {
+            if let defaults = layer.queues[queue] { options = options.filled(from: defaults) }
+            options = options.filled(from: layer.all)
+        }
+        return options
+    }
+}

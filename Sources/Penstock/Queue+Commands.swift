@@ -1,0 +1,65 @@
+import PenstockWire
+
+// What anybody may do about all jobs of a queue. Removals act on this queue only: they follow no dependencies.
+
+extension Queue {
+    /// Runs all failed and cancelled jobs of the queue again, and what failed only because of them.
+    ///
+    /// - Parameter keepCounters: true: attempts made and stalls stay counted; false, the default: they begin at 0.
+    /// - Returns: how many jobs are run again; where they are very many, those that the server reached at once.
+    /// - Throws: ``PenstockError``; its code is `queueNotFound` where there is no such queue.
+    @discardableResult
+    public func retryAll(keepCounters: Bool = false) async throws(PenstockError) -> Int {
+        try Checks.queue(name)
+        return try await client.count(Retry(sequence: 0, target: .queue(name), keepsCounters: keepCounters))
+    }
+
+    /// Removes the jobs that wait in the queue.
+    ///
+    /// For the jobs that depend on them they count as cancelled.
+    ///
+    /// - Parameter delayed: true: those that wait for their time too. False by default.
+    /// - Returns: how many jobs were removed.
+    @discardableResult
+    public func drain(delayed: Bool = false) async throws(PenstockError) -> Int {
+        try await clean(.drain(delayedToo: delayed))
+    }
+
+    /// Removes the jobs that have been in a state for long enough, the oldest first.
+    ///
+    /// - Parameters:
+    ///   - state: any but active.
+    ///   - age: how long at least; zero, the default, is any time. At most ten years.
+    ///   - limit: how many at most, 1...4,294,967,295; nil, the default: all of them.
+    /// - Returns: how many jobs were removed.
+    @discardableResult
+    public func clean(
+        _ state: JobState,
+        olderThan age: Duration = .zero,
+        limit: Int? = nil
+    ) async throws(PenstockError) -> Int {
+        guard state != .active else {
+            throw PenstockError(.invalidOption, "Active jobs can't be cleaned; those of any other state can.")
+        }
+        guard let bound = UInt32(exactly: limit ?? 0), limit != 0 else {
+            throw PenstockError(.invalidOption, "A limit of \(limit ?? 0) jobs; 1 to \(UInt32.max) are allowed.")
+        }
+        return try await clean(.clean(state.wire, age: try age.wireMilliseconds("age of jobs"), limit: bound))
+    }
+
+    /// Removes all jobs of the queue, and the queue itself.
+    ///
+    /// - Parameter force: true: jobs that run too; they are taken from their workers. False, the default: where a job
+    ///   runs, nothing is removed.
+    /// - Returns: how many jobs were removed.
+    /// - Throws: ``PenstockError``; its code is `jobLeased` where a job runs and `force` is not given.
+    @discardableResult
+    public func obliterate(force: Bool = false) async throws(PenstockError) -> Int {
+        try await clean(.obliterate(force: force))
+    }
+
+    private func clean(_ kind: Clean.Kind) async throws(PenstockError) -> Int {
+        try Checks.queue(name)
+        return try await client.count(Clean(sequence: 0, queue: name, kind: kind))
+    }
+}

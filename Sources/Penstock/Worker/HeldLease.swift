@@ -1,0 +1,62 @@
+import NIOCore
+import PenstockWire
+
+/// The lease under which a handler runs, and what can be done only with it.
+struct HeldLease: Sendable {
+    let slot: UInt32
+    let token: LeaseToken
+    private let worker: WorkerCore
+
+    init(_ delivery: Delivery, _ worker: WorkerCore) {
+        slot = delivery.slot
+        token = delivery.token
+        self.worker = worker
+    }
+
+    /// Adds what a plan says, as children of the held job.
+    func add(_ plan: AddPlan, _ client: PenstockClient) async throws(PenstockError) -> AddOutcome {
+        try await send(try plan.frame(under: self), client)
+    }
+
+    /// Completes the held job and adds what a plan says, both or neither.
+    func complete(
+        _ result: RawPayload,
+        adding plan: AddPlan,
+        _ client: PenstockClient
+    ) async throws(PenstockError) -> AddOutcome {
+        do {
+            let outcome = try await send(try plan.frame(under: self, completing: result), client)
+            worker.ended(token)
+            return outcome
+        } catch {
+            // The attempt is over, and has failed.
+            if error.code == .unresolvedDependencies { worker.ended(token) }
+            throw error
+        }
+    }
+
+    private func send(_ frame: ByteBuffer, _ client: PenstockClient) async throws(PenstockError) -> AddOutcome {
+        try await client.command(frame, over: client.workerLink) { (reader) throws(WireError) in
+            try AddOutcome(from: &reader)
+        }
+    }
+
+    /// Puts the job off.
+    ///
+    /// - Parameter data: what the job's data is from now on; nil: as it was.
+    /// - Returns: false where it was to wait for its children and nothing is pending: the lease stays.
+    func move(
+        to place: Move.Place,
+        delay: UInt64 = 0,
+        data: RawPayload?,
+        _ client: PenstockClient
+    ) async throws(PenstockError) -> Bool {
+        if let data { try Checks.data(data.bytes) }
+        let move = Move(sequence: 0, slot: slot, token: token, to: place, delay: delay, data: data?.wire)
+        let outcome = try await client.command(ByteBuffer(move), over: client.workerLink) {
+            (reader) throws(WireError) in try MoveOutcome(from: &reader)
+        }
+        if outcome.hasMoved { worker.ended(token) }
+        return outcome.hasMoved
+    }
+}

@@ -192,4 +192,48 @@ struct AddPlanTests {
         read.delay = .microseconds(1500)
         #expect(read == options)
     }
+
+    @Test func `edges carry conditions, in trees too`() throws {
+        var flow = Flow("order")
+        let charge = flow.add("charge", queue: "q", id: "charge")
+        flow.add("apologize", queue: "q", after: [.init(charge, condition: .failure)])
+        flow.add("close", queue: "q", after: [.init(id: "charge", condition: .whatever), .init(job: JobID(rawValue: 7))])
+        let nodes = try message(flow).items[0].nodes
+        #expect(nodes[1].dependencies == [.init(.node(0), condition: .failure)])
+        #expect(nodes[2].dependencies == [.init(.job(.init(7))), .init(.node(0), condition: .whatever)].reversed())
+        let tree = FlowJob("root", queue: "q") { FlowJob("child", queue: "q", condition: .whatever) }
+        #expect(try message(Flow(tree)).items[0].nodes[1].dependencies == [.init(.node(0), condition: .whatever)])
+    }
+
+    @Test func `one dependency with two conditions is refused`() throws {
+        var flow = Flow()
+        let a = flow.add("a", queue: "q")
+        flow.add("b", queue: "q", after: [.init(a), .init(a, condition: .failure)])
+        #expect(try error(flow).code == .duplicateDependency)
+    }
+
+    @Test func `metadata goes with its flow, up to its limit`() throws {
+        var flow = Flow("nightly", metadata: ["owner": "data"])
+        flow.add("a", queue: "q")
+        let item = try message(flow).items[0]
+        #expect(item.metadata == Payload(.json, Array(#"{"owner":"data"}"#.utf8)))
+        flow.metadata = NoPayload()
+        #expect(try message(flow).items[0].metadata == nil)
+        flow.metadata = [UInt8](repeating: 0, count: Limits.metadataBytesMax + 1)
+        #expect(try error(flow).message.contains("at most 4096"))
+    }
+
+    @Test func `a key without a held job is refused`() throws {
+        let tree = FlowJob("root", queue: "q", key: "k")
+        #expect(try error(Flow(tree)).message.contains("children that a handler adds"))
+    }
+
+    @Test func `a job alone is an item of its own kind`() throws {
+        var plan = AddPlan()
+        try plan.add(Flow(alone: PlannedJob(name: "a", queue: "q", data: 1, options: JobOptions())))
+        #expect(plan.items.map(\.kind) == [.job])
+        var two = Flow(alone: PlannedJob(name: "a", queue: "q", data: 1, options: JobOptions()))
+        two.add("b", queue: "q")
+        #expect(throws: PenstockError.self) { try plan.add(two) }
+    }
 }

@@ -120,6 +120,21 @@ struct ResumeTests {
         #expect(hold.tokens.map(\.rawValue) == [2, 3, 9])
     }
 
+    @Test mutating func `a command under a lease is sent again with its number, and lists no lease of its own`() throws {
+        session.move("move", request: 1, token: 7)
+        let before = session.takeFrames()
+        session.disconnect()
+        session.connect()
+        _ = session.takeFrames()
+        // Its worker still holds the lease, or does not want it any more.
+        session.welcome(lastApplied: 0, leases: [worker: HeldLeases(generation: 1, tokens: [LeaseToken(9)])])
+        #expect(try session.takeFrames()[0].message(Hold.self).tokens.map(\.rawValue) == [9])
+        session.held()
+        #expect(session.takeFrames() == before)
+        session.apply(1, body: [1])
+        #expect(session.takeEvents() == ["resumed, 1 repeated", "move: 1 bytes"])
+    }
+
     @Test mutating func `dead leases are told to the workers`() {
         reconnect(lastApplied: 0)
         session.held(fenced: [4, 5])
@@ -206,6 +221,17 @@ struct ResumeTests {
         session.apply(1)
         #expect(session.takeEvents() == ["opened", "held: 0 bytes"])
         #expect(session.machine.confirmed == 1)
+    }
+
+    @Test mutating func `under a new session nothing is done with a lease of the old one`() {
+        session.machine.frameLimit = 1
+        session.move("sent", request: 1, token: 7)
+        session.move("waiting", request: 2, token: 8)
+        session.disconnect()
+        session.connect()
+        session.refuse(.sessionUnknown)
+        #expect(session.takeEvents() == ["sent: outcomeUnknown", "waiting: fenced", "session lost"])
+        #expect(session.machine.log.isEmpty)
     }
 
     @Test mutating func `a worker of a lost session has its whole room again`() throws {

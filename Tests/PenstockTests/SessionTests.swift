@@ -117,6 +117,33 @@ struct SessionTests {
         #expect(session.takeFrames().map(\.sequence) == [4])
     }
 
+    @Test mutating func `commands that carry no add do not count in the add window`() {
+        session.machine.addWindow = 100
+        session.add("a", request: 1, bytes: 200)
+        session.command("cancel", request: 2, Cancel(sequence: 0, target: .job(.init(1))))
+        session.move("move", request: 3, token: 1)
+        session.add("b", request: 4)
+        #expect(session.sent() == [.add, .cancel, .move])
+        session.apply(1)
+        #expect(session.sent() == [.add])
+        session.apply(2, body: [1, 0, 0, 0])
+        session.apply(3, status: .fenced)
+        #expect(session.takeEvents() == ["a: 0 bytes", "cancel: 4 bytes", "move: fenced"])
+    }
+
+    @Test mutating func `a client that leaves lets its workers finish, and takes nothing else`() {
+        session.complete([1])
+        session.run { machine, _, output in machine.leave(&output) }
+        session.add("late", request: 1)
+        session.move("move", request: 2, token: 2)
+        #expect(session.takeEvents() == ["late: shutDown"])
+        session.apply(1)
+        session.apply(2, body: [1])
+        #expect(session.sent() == [.complete, .move, .goodbye])
+        session.move("too late", request: 3, token: 3)
+        #expect(session.takeEvents() == ["move: 1 bytes", "too late: shutDown"])
+    }
+
     @Test mutating func `bytes of adds in flight are bounded by the add window`() {
         session.connect()
         session.welcome { $0.addWindowBytes = 1000 }

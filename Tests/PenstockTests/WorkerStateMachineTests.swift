@@ -215,4 +215,29 @@ struct WorkerStateMachineTests {
         #expect(next(0) == "replace")
         #expect(next(0) == "stop")
     }
+
+    // MARK: Leases that end before their handler
+
+    @Test mutating func `a lease that its own handler has ended is neither ended again nor listed`() {
+        park(0)
+        _ = receive(1...1)
+        #expect(next(0) == "run 1")
+        machine.ended(LeaseToken(1))
+        #expect(machine.held().tokens == [])
+        let finish = machine.finish(0)
+        #expect(!finish.isHeld)
+        #expect(finish.credit == nil)
+    }
+
+    @Test mutating func `a handler that runs on after its lease has ended is cancelled at the end of the worker`() {
+        park(0)
+        _ = receive(1...1)
+        #expect(next(0) == "run 1")
+        began(0, 70, isCancelled: false)
+        machine.ended(LeaseToken(1))
+        _ = machine.stop()
+        let (cancel, release) = machine.cancelRunning()
+        #expect(cancel == [70])
+        #expect(release == [])
+    }
 }

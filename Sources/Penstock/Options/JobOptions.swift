@@ -2,7 +2,8 @@
 ///
 /// An option that is not given is taken from the add's `queuesOptions`, then from
 /// the ``FlowProducer``; the default that stands here comes last. An option that
-/// is given always wins, also where it is set to that default.
+/// is given always wins, also where it is set to that default. Options are equal
+/// if a job would be run in the same way.
 public struct JobOptions: Hashable, Sendable {
     /// What was given; nil where nothing was.
     struct Given: Hashable, Sendable {
@@ -23,6 +24,28 @@ public struct JobOptions: Hashable, Sendable {
     }
 
     private(set) var given: Given
+
+    /// Everything, with the defaults that stand here.
+    private var effective: Given {
+        Given(
+            priority: priority,
+            delay: delay,
+            attempts: attempts,
+            backoff: .some(backoff),
+            lifo: lifo,
+            id: id,
+            rejectExisting: rejectExisting,
+            onFailure: onFailure,
+            maxStalledCount: maxStalledCount,
+            cancelSiblings: cancelSiblings,
+            repeatEvery: .some(repeatEvery),
+            keepCompleted: keepCompleted,
+            keepFailed: keepFailed
+        )
+    }
+
+    public static func == (a: JobOptions, b: JobOptions) -> Bool { a.effective == b.effective }
+    public func hash(into hasher: inout Hasher) { hasher.combine(effective) }
 
     /// - Parameters:
     ///   - priority: see ``priority``, and so on: each is the property of its name.
@@ -181,7 +204,7 @@ struct OptionDefaults: Sendable {
     private init(layers: [Layer]) { self.layers = layers }
 
     init(queues: [String: JobOptions], all: JobOptions) {
-        layers = queues.isEmpty && all == JobOptions() ? [] : [Layer(queues: queues, all: all)]
+        layers = queues.isEmpty && all.given == JobOptions().given ? [] : [Layer(queues: queues, all: all)]
     }
 
     /// These defaults, behind those of one add.

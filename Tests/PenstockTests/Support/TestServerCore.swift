@@ -40,10 +40,17 @@ final class TestServerCore {
     var completed = 0
     var released = 0
     var heldBack: [LeaseToken] = []
+    /// The adds, and the bodies of the commands that the server only notes, in their order.
+    var adds: [Add] = []
+    var commands: [(Opcode, [UInt8])] = []
+    /// Refusals of the next commands with an opcode, each for one of them.
+    var scripted: [Opcode: Deque<WireError>] = [:]
+    /// What the outcome of a noted command says of the jobs that it has reached.
+    var reached: UInt32 = 1
     private var nextJob: UInt64 = 1
     private var nextFlow: UInt64 = 1
     private var nextToken: UInt64 = 1
-    private var commit: UInt64 = 0
+    private(set) var commit: UInt64 = 0
     private var dirty: Set<ObjectIdentifier> = []
     private var pending: [ObjectIdentifier: [Outcome]] = [:]
 
@@ -131,6 +138,9 @@ final class TestServerCore {
                 waits.append((id.rawValue, connection, correlation))
             }
         case .heartbeat: connection.send(Heartbeat(number: commit))
+        case .addHeld: addHeld(connection, try HeldAdd(body: body))
+        case .move: move(connection, try Move(body: body))
+        case let opcode where opcode.isDurable: command(opcode, connection, [UInt8](copying: body))
         default: connection.refuse(header, WireError(.unknownOpcode, "not known to the test's server"))
         }
     }
@@ -185,8 +195,7 @@ final class TestServerCore {
         if !lacking.isEmpty { connection.send(Applied(commit: commit, outcomes: lacking)) }
     }
 
-    private func settle(_ connection: TestServerHandler, _ sequence: UInt64, _ error: WireError?, _ body: [UInt8] = [])
-    {
+    func settle(_ connection: TestServerHandler, _ sequence: UInt64, _ error: WireError?, _ body: [UInt8] = []) {
         guard let id = connection.session else { return }
         var body = body
         if let error {
@@ -208,19 +217,27 @@ final class TestServerCore {
 
     private func add(_ connection: TestServerHandler, _ message: Add) {
         received.append((.add, message.sequence))
+        if let error = scripted[.add]?.popFirst() { return settle(connection, message.sequence, error) }
+        adds.append(message)
+        settle(connection, message.sequence, nil, add(message.queues, message.items))
+    }
+
+    /// Keeps the jobs of an add.
+    /// - Returns: the outcome.
+    func add(_ queues: [String], _ messageItems: [AddItem]) -> [UInt8] {
         var items: [AddOutcome.Item] = []
         let first = nextJob
-        for item in message.items {
+        for item in messageItems {
             let flow = item.isFlow ? nextFlow : 0
             if item.isFlow { nextFlow += 1 }
             items.append(
                 .init(flow: FlowID(rawValue: flow).wire, first: .init(nextJob), nodes: UInt32(item.nodes.count))
             )
-            for node in item.nodes { add(node, queue: message.queues[Int(node.queue)], flow: flow, first: first) }
+            for node in item.nodes { add(node, queue: queues[Int(node.queue)], flow: flow, first: first) }
         }
         var writer = WireWriter()
         AddOutcome(items: items).encode(into: &writer)
-        settle(connection, message.sequence, nil, writer.bytes)
+        return writer.bytes
     }
 
     private func add(_ node: AddNode, queue: String, flow: UInt64, first: UInt64) {
@@ -295,7 +312,7 @@ final class TestServerCore {
         )
     }
 
-    private func takeLease(_ token: UInt64, _ connection: TestServerHandler) -> UInt64? {
+    func takeLease(_ token: UInt64, _ connection: TestServerHandler) -> UInt64? {
         guard let session = connection.session, let lease = sessions[session]?.leases.removeValue(forKey: token)
         else { return nil }
         lease.connection?.streams[lease.stream]?.credits += 1
@@ -316,29 +333,44 @@ final class TestServerCore {
         _ state: PenstockWire.JobState,
         _ outcome: JobOutcome
     ) {
-        guard let id = takeLease(token.rawValue, connection), let job = jobs[id] else {
+        guard finish(token, state, outcome, connection) else {
             settle(connection, sequence, WireError(.fenced, "the lease is gone"))
             return
         }
         settle(connection, sequence, nil)
+    }
+
+    /// Ends the attempt under a lease.
+    /// - Returns: false where there is no such lease.
+    @discardableResult
+    func finish(
+        _ token: LeaseToken,
+        _ state: PenstockWire.JobState,
+        _ outcome: JobOutcome,
+        _ connection: TestServerHandler
+    ) -> Bool {
+        guard let id = takeLease(token.rawValue, connection), let job = jobs[id] else { return false }
         completed += 1
         jobs[id]?.view.attemptsMade += 1
         jobs[id]?.view.outcome = outcome
         if state == .failed, job.view.attemptsMade + 1 < job.view.options.attempts {
             jobs[id]?.view.state = .waiting
             ready[job.view.queue, default: []].append(id)
-            return
+            return true
         }
         jobs[id]?.view.state = state
         jobs[id]?.view.cause = state == .failed ? .error : .none
         for dependent in job.dependents where state == .completed {
             jobs[dependent]?.missing -= 1
-            guard jobs[dependent]?.missing == 0, let queue = jobs[dependent]?.view.queue else { continue }
+            guard jobs[dependent]?.missing == 0, let queue = jobs[dependent]?.view.queue,
+                jobs[dependent]?.view.state == .waitingChildren
+            else { continue }
             jobs[dependent]?.view.state = .waiting
             ready[queue, default: []].append(dependent)
         }
         for wait in waits where wait.0 == id { answer(id, wait.1, wait.2) }
         waits.removeAll { $0.0 == id }
+        return true
     }
 
     /// Takes the lease of a job away.
@@ -358,59 +390,4 @@ final class TestServerCore {
         }
         turnEnded()
     }
-
-    // MARK: Reads
-
-    private func answer(_ id: UInt64, _ connection: TestServerHandler, _ correlation: UInt32) {
-        guard let view = jobs[id]?.view else { return }
-        connection.send(Waited(view: view), correlation: correlation)
-    }
-
-    private func find(_ reference: JobReference, _ connection: TestServerHandler, _ header: FrameHeader) {
-        let found =
-            switch reference {
-            case .id(let id): jobs[id.rawValue]
-            case .custom(let queue, let id): jobs.values.first { $0.view.queue == queue && $0.view.customID == id }
-            }
-        if let found {
-            connection.send(found.view, correlation: header.correlation)
-        } else {
-            connection.refuse(header, WireError(.jobNotFound, "no such job"))
-        }
-    }
-
-    /// Pages of two rows, so that a test sees several.
-    private func dependencies(_ request: GetDependencies, _ connection: TestServerHandler, _ header: FrameHeader) {
-        let children = jobs[request.job.rawValue]?.children ?? []
-        let pages = request.pages.map { page in
-            let all = children.enumerated().filter { jobs[$0.element]?.view.state == .completed }
-            let rows = page.kind == .processed ? all[min(Int(page.cursor), all.count)...].prefix(2) : []
-            let next = Int(page.cursor) + rows.count
-            return DependencyPages.Page(
-                kind: page.kind,
-                next: next < all.count && !rows.isEmpty ? UInt64(next) : 0,
-                rows: rows.map { position, id in
-                    let view = jobs[id]?.view ?? JobView()
-                    return .init(
-                        position: UInt32(position),
-                        job: view.id,
-                        queue: view.queue,
-                        name: view.name,
-                        outcome: view.outcome
-                    )
-                }
-            )
-        }
-        connection.send(DependencyPages(commit: commit, pages: pages), correlation: header.correlation)
-    }
-}
-
-/// The answer to a wait: a job under the opcode of WAIT.
-private struct Waited: WireMessage {
-    static let opcode = Opcode.wait
-    static let isReply = true
-    var view: JobView
-    init(view: JobView) { self.view = view }
-    func encode(into writer: inout WireWriter) { view.encode(into: &writer) }
-    init(from reader: inout WireReader) throws(WireError) { view = try JobView(from: &reader) }
 }

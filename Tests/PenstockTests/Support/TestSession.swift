@@ -146,6 +146,22 @@ struct TestSession {
         }
     }
 
+    mutating func move(_ who: String, request: UInt32, token: UInt64) {
+        let move = Move(sequence: 0, slot: 0, token: LeaseToken(token), to: .waitingChildren)
+        command(who, request: request, move)
+    }
+
+    mutating func command(_ who: String, request: UInt32, _ message: some WireMessage) {
+        let frame = ByteBuffer(message)
+        let deadline = now + .seconds(30)
+        run { machine, _, output in
+            machine.command(
+                DurableFrame(command: frame, request: request, context: who, deadline: deadline),
+                &output
+            )
+        }
+    }
+
     mutating func complete(_ tokens: [UInt64]) {
         let completions = tokens.map { Completion(slot: UInt32($0), token: LeaseToken($0)) }
         let frame = ByteBuffer(Complete(sequence: 0, completions: completions))

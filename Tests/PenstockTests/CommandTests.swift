@@ -147,7 +147,7 @@ struct CommandTests {
 
     @Test func `what stays busy is given up when the request's time is over`() async throws {
         try await TestServer.run { server in
-            let configuration = PenstockClient.Configuration(requestTimeout: .milliseconds(200))
+            let configuration = PenstockClient.Configuration(requestTimeout: .seconds(1))
             try await PenstockClient.withClient(server.address, configuration: configuration) { client in
                 let job = try await Queue("q", client).add("job")
                 try await server.with {

@@ -118,6 +118,7 @@ struct SessionTests {
     }
 
     @Test mutating func `commands that carry no add do not count in the add window`() {
+        session.open()
         session.machine.addWindow = 100
         session.add("a", request: 1, bytes: 200)
         session.command("cancel", request: 2, Cancel(sequence: 0, target: .job(.init(1))))
@@ -132,6 +133,7 @@ struct SessionTests {
     }
 
     @Test mutating func `a client that leaves lets its workers finish, and takes nothing else`() {
+        session.open()
         session.complete([1])
         session.run { machine, _, output in machine.leave(&output) }
         session.add("late", request: 1)

@@ -197,7 +197,11 @@ struct AddPlanTests {
         var flow = Flow("order")
         let charge = flow.add("charge", queue: "q", id: "charge")
         flow.add("apologize", queue: "q", after: [.init(charge, condition: .failure)])
-        flow.add("close", queue: "q", after: [.init(id: "charge", condition: .whatever), .init(job: JobID(rawValue: 7))])
+        flow.add(
+            "close",
+            queue: "q",
+            after: [.init(id: "charge", condition: .whatever), .init(job: JobID(rawValue: 7))]
+        )
         let nodes = try message(flow).items[0].nodes
         #expect(nodes[1].dependencies == [.init(.node(0), condition: .failure)])
         #expect(nodes[2].dependencies == [.init(.job(.init(7))), .init(.node(0), condition: .whatever)].reversed())

@@ -69,7 +69,9 @@ struct CommandTests {
             try await job.complete()
             #expect(try await server.with { $0.last(Finish.self)?.ending } == .complete(.none))
             try await job.fail("no paint", details: [1, 2])
-            #expect(try await server.with { $0.last(Finish.self)?.ending } == .fail(message: "no paint", details: [1, 2]))
+            #expect(
+                try await server.with { $0.last(Finish.self)?.ending } == .fail(message: "no paint", details: [1, 2])
+            )
             for (resolution, wire) in zip(DependencyResolution.allCases, Resolve.Resolution.allCases) {
                 try await job.resolve(JobID(rawValue: 5), as: resolution)
                 let message = try #require(try await server.with { $0.last(Resolve.self) })
@@ -93,7 +95,9 @@ struct CommandTests {
                 try await server.with { $0.last(Remove.self)?.target } == .job(job.id.wire, keepsDependencies: false)
             )
             try await job.remove(children: false)
-            #expect(try await server.with { $0.last(Remove.self)?.target } == .job(job.id.wire, keepsDependencies: true))
+            #expect(
+                try await server.with { $0.last(Remove.self)?.target } == .job(job.id.wire, keepsDependencies: true)
+            )
             try await job.removeUnprocessedChildren()
             #expect(try await server.with { $0.last(Remove.self)?.target } == .unprocessedDependencies(of: job.id.wire))
             try await flow.remove()

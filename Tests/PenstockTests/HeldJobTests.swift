@@ -20,7 +20,9 @@ struct HeldJobTests {
             let sum = Worker(client, queue: "sums") { (job: Job<[Int]>) in
                 runs.increment()
                 if job.attemptsStarted == 1 {
-                    let children = try await job.addChildren(job.data.map { FlowJob("square", queue: "squares", data: $0) })
+                    let children = try await job.addChildren(
+                        job.data.map { FlowJob("square", queue: "squares", data: $0) }
+                    )
                     #expect(children.map(\.name) == ["square", "square", "square"])
                 }
                 try await job.waitForChildren()
@@ -121,7 +123,9 @@ struct HeldJobTests {
                 let handle = try await job.addFlow(flow, key: "w", onFailure: .wait)
                 #expect(handle.jobs.map(\.name) == ["a", "b"])
                 let late = await #expect(throws: PenstockError.self) {
-                    try await job.addChildren([FlowJob("x", queue: "r", key: "twin"), FlowJob("y", queue: "r", key: "twin")])
+                    try await job.addChildren([
+                        FlowJob("x", queue: "r", key: "twin"), FlowJob("y", queue: "r", key: "twin"),
+                    ])
                 }
                 #expect(late?.code == .duplicateCustomID)
                 let empty = await #expect(throws: PenstockError.self) {

@@ -20,7 +20,10 @@ struct JobOptionsTests {
     }
 
     @Test func `an option that was set to nothing stays so`() {
-        let defaults = OptionDefaults(queues: [:], all: JobOptions(backoff: .fixed(.seconds(1)), repeatEvery: .seconds(1)))
+        let defaults = OptionDefaults(
+            queues: [:],
+            all: JobOptions(backoff: .fixed(.seconds(1)), repeatEvery: .seconds(1))
+        )
         var options = JobOptions()
         options.backoff = nil
         let filled = defaults.fill(options, queue: "q")

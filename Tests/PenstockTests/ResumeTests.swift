@@ -120,7 +120,8 @@ struct ResumeTests {
         #expect(hold.tokens.map(\.rawValue) == [2, 3, 9])
     }
 
-    @Test mutating func `a command under a lease is sent again with its number, and lists no lease of its own`() throws {
+    @Test mutating func `a command under a lease is sent again with its number, and lists no lease of its own`() throws
+    {
         session.move("move", request: 1, token: 7)
         let before = session.takeFrames()
         session.disconnect()

@@ -29,7 +29,10 @@ struct AddPlan {
             throw PenstockError(.emptyAdd, "The flow \(Names.quoted(flow.name)) holds no job; it must hold one.")
         }
         guard !flow.isJobAlone || flow.count == 1 else {
-            throw PenstockError(.invalidRequest, "A job alone has become \(flow.count) jobs; only a flow can hold them.")
+            throw PenstockError(
+                .invalidRequest,
+                "A job alone has become \(flow.count) jobs; only a flow can hold them."
+            )
         }
         try Checks.name(flow.name, "flow name")
         try count(flow.count)

@@ -162,14 +162,14 @@ extension Job where Data: Encodable {
     /// return try await join(job.childrenValues(as: Part.self))
     /// ```
     ///
-    /// - Parameter data: what the job's data is when it runs again; dropped where nothing is pending.
+    /// - Parameter data: what the job's data is from now on, also where nothing is pending.
     public func waitForChildren(updating data: Data) async throws {
         if try await moveToWaitingChildren(updating: data) { throw JobMoved() }
     }
 
     /// As ``moveToWaitingChildren()``, with other data for the run that follows.
     ///
-    /// - Parameter data: what the job's data is when it runs again; dropped where nothing is pending.
+    /// - Parameter data: what the job's data is from now on, also where nothing is pending.
     public func moveToWaitingChildren(updating data: Data) async throws(PenstockError) -> Bool {
         try await lease.move(to: .waitingChildren, data: try PayloadCoder.encode(data), client)
     }

@@ -17,7 +17,7 @@ public struct NewJob: Sendable {
 }
 
 extension Queue {
-    /// Adds jobs in one transaction, all or none: at most 10,000, and 2 MiB on the wire.
+    /// Adds jobs in one transaction, all or none: at most 10,000.
     @discardableResult
     public func addBulk(_ jobs: [NewJob]) async throws(PenstockError) -> [JobHandle] {
         try await FlowProducer(client).add(

@@ -43,7 +43,36 @@ extension PenstockClient {
 
     /// Adds what a plan says.
     func add(_ plan: AddPlan) async throws(PenstockError) -> AddOutcome {
-        try await command(try plan.frame()) { (reader) throws(WireError) in try AddOutcome(from: &reader) }
+        if let frame = try plan.frame() {
+            return try await command(frame) { (reader) throws(WireError) in try AddOutcome(from: &reader) }
+        }
+        let parts = plan.parts
+        guard parts.totals.bytes <= Limits.stagedBytesMax else {
+            throw PenstockError(
+                .addTooLarge,
+                "The add takes more than \(Limits.stagedBytesMax) bytes. Split it into several adds."
+            )
+        }
+        let body = try await tryingAgain { _ in await add(parts) }
+        return try PenstockClient.decode(body) { (reader) throws(WireError) in
+            try AddOutcome(from: &reader, jobsMax: Limits.stagedJobsMax)
+        }
+    }
+
+    /// Sends the parts of a large add, one after the other, each with the time of a request for itself.
+    private func add(_ parts: AddParts) async -> Result<[UInt8], PenstockError> {
+        let number = newLargeAdd()
+        var body: [UInt8] = []
+        for part in 0..<parts.count {
+            switch await link.command(parts.frame(part, add: number), timeout: configuration.requestTimeout) {
+            case .success(let outcome): body = outcome
+            case .failure(let error):
+                // Where the server has refused the part, it has dropped the add by itself, and this changes nothing.
+                link.post(parts.abandonment(add: number))
+                return .failure(error)
+            }
+        }
+        return .success(body)
     }
 
     /// Carries out a command that reaches a number of jobs.
@@ -119,5 +148,7 @@ extension PenstockClient {
 
 extension PenstockError {
     /// True where the server asks for a little patience: nothing has been carried out, and soon it can be.
-    fileprivate var isBusy: Bool { code == .settling || code == .customIDBusy }
+    ///
+    /// A part of a large add is out of its turn if the session was lost between two parts, and the add with it.
+    fileprivate var isBusy: Bool { code == .settling || code == .customIDBusy || code == .stageMismatch }
 }

@@ -37,6 +37,7 @@ public final class PenstockClient: Service {
     private let isRunning = Atomic<Bool>(false)
     private let stop = OneShot()
     private let nextWorker = Atomic<Int>(1)
+    private let nextLargeAdd = Atomic<UInt32>(1)
 
     /// - Parameter logger: gets what happens to the connections; by default nothing is logged.
     public init(
@@ -106,6 +107,14 @@ public final class PenstockClient: Service {
             client.shutDown()
             try? await running
             throw error
+        }
+    }
+
+    /// A number that no other large add under way has.
+    func newLargeAdd() -> UInt32 {
+        while true {
+            let number = nextLargeAdd.wrappingAdd(1, ordering: .relaxed).oldValue
+            if number != 0 { return number }
         }
     }
 

@@ -34,7 +34,7 @@ extension PenstockError.Code {
     public static let unknownDependency = Self(rawValue: 211)
     /// Two jobs of one add have the same custom id.
     public static let duplicateCustomID = Self(rawValue: 212)
-    /// More than 10,000 jobs in one add.
+    /// More jobs in one add than there may be.
     public static let tooManyJobs = Self(rawValue: 213)
     /// An add, or a flow, without a job.
     public static let emptyAdd = Self(rawValue: 214)
@@ -105,7 +105,7 @@ extension PenstockError.Code {
     public static let shutDown = Self(rawValue: 1002)
     /// The task that waited for the answer was cancelled. An add that had been sent may have been carried out.
     public static let cancelled = Self(rawValue: 1003)
-    /// An add that does not fit one frame of 2 MiB.
+    /// An add that takes more bytes than it may: 1 GiB, and 2 MiB for what a handler adds to its job.
     public static let addTooLarge = Self(rawValue: 1004)
     /// `dependsOn` names an id that no node of the flow has.
     public static let unknownLocalID = Self(rawValue: 1005)

@@ -9,7 +9,7 @@ struct AddPlanTests {
     private func message(_ flows: Flow...) throws -> Add {
         var plan = AddPlan()
         for flow in flows { try plan.add(flow) }
-        let frame = try #require(TestSession.split(try plan.frame()).first)
+        let frame = try #require(TestSession.split(try #require(try plan.frame())).first)
         return try frame.message(Add.self)
     }
 
@@ -150,15 +150,28 @@ struct AddPlanTests {
         #expect(try message(flow).items[0].nodes.map(\.customID) == ["mine", "mine"])
     }
 
-    @Test func `an add that is too large says so, and what the limit is`() throws {
+    @Test func `an add that is too large for one frame goes in parts`() throws {
         var many = Flow("many")
         for _ in 0...Limits.jobsPerAddMax { many.add("a", queue: "q") }
-        #expect(try error(many).code == .tooManyJobs)
-        #expect(try error(many).message.contains("\(Limits.jobsPerAddMax)"))
         var large = Flow("large")
         for _ in 0..<3 { large.add("a", queue: "q", data: [UInt8](repeating: 0, count: 1_000_000)) }
-        #expect(try error(large).code == .addTooLarge)
-        #expect(try error(large).message.contains("\(Limits.frameBytesMax)"))
+        for (flow, parts) in [(many, 2), (large, 2)] {
+            var plan = AddPlan()
+            try plan.add(flow)
+            let frame = try plan.frame()
+            #expect(frame == nil)
+            #expect(plan.parts.count == parts)
+        }
+    }
+
+    @Test func `an add of too many flows says so, and what the limit is`() throws {
+        var plan = AddPlan()
+        var flow = Flow()
+        flow.add("a", queue: "q")
+        for _ in 0..<Limits.itemsPerAddMax { try plan.add(flow) }
+        let error = #expect(throws: PenstockError.self) { try plan.add(flow) }
+        #expect(error?.code == .tooManyJobs)
+        #expect(error?.message.contains("\(Limits.itemsPerAddMax) flows") == true)
     }
 
     @Test func `the largest flow fits one add`() throws {

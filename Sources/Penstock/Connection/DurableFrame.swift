@@ -25,8 +25,8 @@ struct DurableFrame<Context> {
     let deadline: NIODeadline
     private let opcode: Opcode
 
-    /// One command, and who waits for its outcome.
-    init(command bytes: ByteBuffer, request: UInt32, context: Context, deadline: NIODeadline) {
+    /// One command, and who waits for its outcome, if anybody does.
+    init(command bytes: ByteBuffer, request: UInt32, context: Context?, deadline: NIODeadline) {
         opcode = DurableFrame.opcode(of: bytes)
         self.bytes = bytes
         self.request = request

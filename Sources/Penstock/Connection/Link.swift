@@ -60,6 +60,11 @@ final class Link: Sendable {
         return await submit(request) { .command(frame, request: request, $0, deadline: deadline) }
     }
 
+    /// A durable command whose outcome nobody waits for.
+    func post(_ frame: ByteBuffer) {
+        put(.command(frame, request: newRequest(), nil, deadline: .distantFuture))
+    }
+
     private func submit(
         _ request: UInt32,
         _ command: (Waiter) -> SessionCommand

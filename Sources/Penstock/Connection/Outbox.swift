@@ -7,7 +7,7 @@ typealias Waiter = CheckedContinuation<Result<[UInt8], PenstockError>, Never>
 
 /// What any thread may ask of a session.
 enum SessionCommand: Sendable {
-    case command(ByteBuffer, request: UInt32, Waiter, deadline: NIODeadline)
+    case command(ByteBuffer, request: UInt32, Waiter?, deadline: NIODeadline)
     case read(ByteBuffer, request: UInt32, Waiter, deadline: NIODeadline, isWait: Bool, survives: Bool)
     case cancel(request: UInt32)
     case begin(WorkerID, Subscription, any LeaseHolder)

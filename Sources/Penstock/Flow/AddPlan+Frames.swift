@@ -4,43 +4,41 @@ import PenstockWire
 // A plan on its way, and what came of it. Sequence numbers are written when a frame is sent.
 
 extension AddPlan {
-    static func checkSize(_ bytes: Int) throws(PenstockError) {
-        guard bytes <= Limits.frameBytesMax else {
-            throw PenstockError(
-                .addTooLarge,
-                "The add takes more than the \(Limits.frameBytesMax) bytes of one frame. Split it into several adds."
-            )
-        }
-    }
-
-    private var tail: AddTail { AddTail(queues: queues, items: items) }
-
-    /// The plan as an ADD.
-    func frame() throws(PenstockError) -> ByteBuffer {
-        try frame(Add(sequence: 0, queues: queues, items: items))
+    /// The plan as an ADD; nil where it is too large for one.
+    func frame() throws(PenstockError) -> ByteBuffer? {
+        guard !items.isEmpty else { throw PenstockError(.emptyAdd, "The add holds no job; it must hold at least one.") }
+        return frame(Add(sequence: 0, queues: queues, items: items))
     }
 
     /// The plan as what a worker adds under a lease; with a result, the held job completes with it.
     func frame(under lease: HeldLease, completing result: RawPayload? = nil) throws(PenstockError) -> ByteBuffer {
-        try frame(
-            HeldAdd(
-                sequence: 0,
-                slot: lease.slot,
-                token: lease.token,
-                action: result == nil ? .add : .complete,
-                result: result?.wire ?? .none,
-                add: tail
-            )
+        guard !items.isEmpty else { throw PenstockError(.emptyAdd, "The add holds no job; it must hold at least one.") }
+        let message = HeldAdd(
+            sequence: 0,
+            slot: lease.slot,
+            token: lease.token,
+            action: result == nil ? .add : .complete,
+            result: result?.wire ?? .none,
+            add: AddTail(queues: queues, items: items)
         )
+        guard let frame = frame(message) else {
+            throw PenstockError(
+                .addTooLarge,
+                "What a handler adds to its job holds at most \(Limits.jobsPerAddMax) jobs and takes at most \(Limits.frameBytesMax) bytes. Split it into several adds."
+            )
+        }
+        return frame
     }
 
-    private func frame(_ message: some WireMessage) throws(PenstockError) -> ByteBuffer {
-        guard !items.isEmpty else { throw PenstockError(.emptyAdd, "The add holds no job; it must hold at least one.") }
+    private func frame(_ message: some WireMessage) -> ByteBuffer? {
+        guard jobCount <= Limits.jobsPerAddMax, dataBytes <= Limits.frameBytesMax else { return nil }
         var writer = WireWriter(capacity: 256 + dataBytes + jobCount * 32)
         message.encodeFrame(into: &writer)
-        try AddPlan.checkSize(writer.count)
-        return ByteBuffer(frames: writer)
+        return writer.count <= Limits.frameBytesMax ? ByteBuffer(frames: writer) : nil
     }
+
+    /// The plan as parts, for an add that is too large for one frame.
+    var parts: AddParts { AddParts(queues: queues, items: items) }
 
     /// A flow's number and its jobs in the order in which they were given.
     struct Added {

@@ -59,10 +59,10 @@ struct AddPlan {
 
     private mutating func count(_ jobs: Int) throws(PenstockError) {
         jobCount += jobs
-        guard jobCount <= Limits.jobsPerAddMax else {
+        guard jobCount <= Limits.stagedJobsMax, entries.count < Limits.itemsPerAddMax else {
             throw PenstockError(
                 .tooManyJobs,
-                "More than \(Limits.jobsPerAddMax) jobs in one add, which is the most. Split it into several adds."
+                "More than \(Limits.stagedJobsMax) jobs or \(Limits.itemsPerAddMax) flows in one add, which is the most. Split it into several adds."
             )
         }
     }
@@ -94,7 +94,12 @@ struct AddPlan {
             let data = try PayloadCoder.encode(job.data)
             try Checks.data(data.bytes)
             dataBytes += data.bytes.count
-            try AddPlan.checkSize(dataBytes)
+            guard dataBytes <= Limits.stagedBytesMax else {
+                throw PenstockError(
+                    .addTooLarge,
+                    "The add holds more than \(Limits.stagedBytesMax) bytes of data. Split it into several adds."
+                )
+            }
             if let id = job.options.id {
                 try Checks.customID(id)
                 guard customIDs.insert("\(job.queue):\(id)").inserted else {

@@ -6,7 +6,9 @@ import PenstockWire
 /// none. It returns once they are stored for good. A mistake in it is found
 /// before anything is sent where that is possible; the error names the job.
 ///
-/// One add holds at most 10,000 jobs and takes at most 2 MiB on the wire.
+/// One add holds at most a million jobs in 10,000 flows, and 1 GiB. A job names at
+/// most 10,000 dependencies. More than 10,000 jobs, or 2 MiB, are sent in parts:
+/// nobody sees anything of them until the last has come, and then all of it is there.
 ///
 /// Options that a job does not give are looked for in the `queuesOptions` of the
 /// add, then in those of the producer, then in the producer's `defaults`:

@@ -18,9 +18,27 @@ extension TestServerCore {
         var reader = WireReader(body.rawSpan)
         guard let sequence = try? reader.u64() else { return }
         if let error = scripted[opcode]?.popFirst() { return settle(connection, sequence, error) }
+        if opcode == .stage { return stage(connection, sequence, body) }
         var writer = WireWriter()
         if opcode != .finish && opcode != .resolve { CountOutcome(jobs: reached).encode(into: &writer) }
         settle(connection, sequence, nil, writer.bytes)
+    }
+
+    /// A part of a large add; what it holds is added with the last.
+    private func stage(_ connection: TestServerHandler, _ sequence: UInt64, _ body: [UInt8]) {
+        guard let message = try? Stage(body: body.rawSpan), let tail = message.tail else {
+            staged = []
+            return settle(connection, sequence, nil)
+        }
+        var items = tail.items
+        if items.first?.kind == .more, let more = items.first, !staged.isEmpty {
+            staged[staged.count - 1].nodes += more.nodes
+            items.removeFirst()
+        }
+        staged += items
+        guard message.part == .last else { return settle(connection, sequence, nil) }
+        settle(connection, sequence, nil, add(tail.queues, staged))
+        staged = []
     }
 
     func addHeld(_ connection: TestServerHandler, _ message: HeldAdd) {

@@ -43,6 +43,8 @@ final class TestServerCore {
     /// The adds, and the bodies of the commands that the server only notes, in their order.
     var adds: [Add] = []
     var commands: [(Opcode, [UInt8])] = []
+    /// What has come of a large add.
+    var staged: [AddItem] = []
     /// Refusals of the next commands with an opcode, each for one of them.
     var scripted: [Opcode: Deque<WireError>] = [:]
     /// What the outcome of a noted command says of the jobs that it has reached.

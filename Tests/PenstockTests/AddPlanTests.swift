@@ -9,7 +9,8 @@ struct AddPlanTests {
     private func message(_ flows: Flow...) throws -> Add {
         var plan = AddPlan()
         for flow in flows { try plan.add(flow) }
-        let frame = try #require(TestSession.split(try #require(try plan.frame())).first)
+        let bytes = try #require(try plan.frame())
+        let frame = try #require(TestSession.split(bytes).first)
         return try frame.message(Add.self)
     }
 

@@ -203,6 +203,24 @@ struct HeldJobTests {
         }
     }
 
+    @Test func `a job that can't be moved now is given back, and has not failed`() async throws {
+        try await ClientTests.run { client, server in
+            try await server.with { $0.scripted[.move] = [WireError(.full, "no room")] }
+            let worker = Worker(client, queue: "q") { (job: Job<Int>) in
+                if job.attemptsStarted == 1 { throw Delayed(by: .seconds(1)) }
+                return job.data
+            }
+            let job = try await Queue("q", client).add("job", data: 1)
+            try await ClientTests.working([worker]) {
+                let result = try await job.result(as: Int.self)
+                #expect(result == 1)
+            }
+            let released = try await server.with { $0.released }
+            #expect(released == 1)
+            #expect(try await job.info().attemptsMade == 1)
+        }
+    }
+
     @Test func `data that is too large for the next run fails the job with a clear message`() async throws {
         try await ClientTests.run { client, _ in
             let worker = Worker(client, queue: "q") { (job: Job<Int>) in

@@ -36,8 +36,9 @@ struct AddPlan {
         }
         try Checks.name(flow.name, "flow name")
         try count(flow.count)
-        let edges = try AddPlan.edges(of: flow)
-        let order = try AddPlan.order(of: flow, edges)
+        // A job alone waits for nothing; many of them in one add are not sorted one by one.
+        let edges = flow.isJobAlone ? [[]] : try AddPlan.edges(of: flow)
+        let order = flow.isJobAlone ? [0] : try AddPlan.order(of: flow, edges)
         var places = [Int](repeating: 0, count: order.count)
         for (place, job) in order.enumerated() { places[job] = place }
         let first = jobCount - order.count

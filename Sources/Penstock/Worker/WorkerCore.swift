@@ -64,7 +64,9 @@ final class WorkerCore: Sendable {
         }
     }
 
-    /// Moves a job that its handler has left, and says how the run has ended: the lease is gone, or the move has failed.
+    /// Moves a job that its handler has left, and says how the run has ended: the lease is gone, or the move was refused.
+    ///
+    /// Where nobody can say so, the outcome stays as it was, and the job is given back: it has not failed.
     private func putOff(
         _ delivery: Delivery,
         to place: Move.Place,
@@ -78,7 +80,8 @@ final class WorkerCore: Sendable {
             _ = try await lease.move(to: .delayed, data: data, client)
             return .thrown(JobMoved())
         } catch {
-            return .thrown(error)
+            let isRefused = !error.isRetryable && error.code != .outcomeUnknown && error.code != .shutDown
+            return isRefused ? .thrown(error) : .putOff(to: place, delay: delay, data: data)
         }
     }
 

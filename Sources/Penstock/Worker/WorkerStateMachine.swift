@@ -157,7 +157,7 @@ struct WorkerStateMachine<Waiter, Handle> {
         var handles: [Handle] = []
         for index in slots.indices where slots[index].lease != nil {
             slots[index].lease?.isForeign = false
-            if slots[index].lease?.isRevoked == false, let handle = cancel(index) { handles.append(handle) }
+            if slots[index].lease?.isHeld == true, let handle = cancel(index) { handles.append(handle) }
         }
         return handles
     }

@@ -29,8 +29,8 @@ import Testing
                 let summary = try await handle.wait()
                 #expect(summary.status == .completed)
             }
-            let sum = 4999 * 5000 / 2
-            #expect(record.entries == Array(repeating: sum, count: 5) + [5 * sum])
+            let total = 4999 * 5000 / 2
+            #expect(record.entries == Array(repeating: total, count: 5) + [5 * total])
         }
     }
 

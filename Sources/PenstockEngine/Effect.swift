@@ -94,7 +94,8 @@ struct Effect: Equatable {
 
 /// How much is done at once.
 package struct EffectLimits: Sendable {
-    /// Jobs and edges that one command's effects may reach in its own transaction.
+    /// Jobs and edges that one command's effects may reach in its own transaction; a few, once its batch has reached twice
+    /// as many.
     package var steps = 20_000
     /// Jobs and edges that one slice may reach: so few that the commands of others in its batch hardly wait longer.
     package var sliceSteps = 512

@@ -36,6 +36,8 @@ package struct Engine: ~Copyable {
     /// What the command that is being applied still does to other jobs.
     var effects = Effects()
     package var effectLimits = EffectLimits()
+    /// Jobs and edges that the batch's commands have reached so far.
+    var stepsOfBatch = 0
     /// The settlement whose effects are being carried out, not yet written.
     var openSettlement: (id: UInt64, record: SettlementRecord)?
     var outcomes = OutcomeGatherer()
@@ -195,7 +197,9 @@ package struct Engine: ~Copyable {
     ) throws(LMDBError) {
         let command = batch.commands[index]
         let place = UInt32(index)
-        effects.begin(limit: effectLimits.steps)
+        // Many commands of one batch may each have large effects: beyond a bound they become settlements sooner.
+        stepsOfBatch = index == 0 ? 0 : stepsOfBatch + effects.steps
+        effects.begin(limit: stepsOfBatch < 2 * effectLimits.steps ? effectLimits.steps : effectLimits.sliceSteps)
         switch command.kind {
         case .complete, .fail:
             let status = try finishAttempt(command, batch.arena.span, &transaction, &result)

@@ -80,7 +80,7 @@ extension FlowHandle {
         guard let root = graph.sinks.last else {
             throw PenstockError(.jobNotFound, "The flow \(id) has no jobs any more.")
         }
-        return JobHandle(id: root.id, queue: root.queue, name: root.name, isExisting: true, client: client)
+        return JobHandle(root, client)
     }
 
     /// The flow's counts and its status.

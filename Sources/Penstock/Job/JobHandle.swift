@@ -45,3 +45,27 @@ public struct JobHandle: Sendable {
         try await client.tree(of: id, depth: depth, width: width)
     }
 }
+
+// Handles of jobs that something else has named. Nothing is asked: if there is no such job, the first request says so.
+
+extension JobHandle {
+    /// A job of which everything is known.
+    public init(_ info: JobInfo, _ client: PenstockClient) {
+        self.init(id: info.id, queue: info.queue, name: info.name, isExisting: true, client: client)
+    }
+
+    /// A job of a flow.
+    public init(_ node: FlowNodeInfo, _ client: PenstockClient) {
+        self.init(id: node.id, queue: node.queue, name: node.name, isExisting: true, client: client)
+    }
+
+    /// A job of a tree.
+    public init(_ node: JobTree.Node, _ client: PenstockClient) {
+        self.init(id: node.id, queue: node.queue, name: node.name, isExisting: true, client: client)
+    }
+
+    /// A job that another one depends on.
+    public init(_ dependency: Dependency, _ client: PenstockClient) {
+        self.init(id: dependency.job, queue: dependency.queue, name: dependency.name, isExisting: true, client: client)
+    }
+}

@@ -176,6 +176,28 @@ import Testing
         }
     }
 
+    @Test func `whatever names a job leads to it`() async throws {
+        try await withPenstock { _, client in
+            let handle = try await FlowProducer(client).add(
+                FlowJob("parent", queue: "parents") {
+                    FlowJob("bad", queue: "bad", options: JobOptions(onFailure: .wait))
+                }
+            )
+            let bad = handle.jobs[1]
+            try await running(failing(client, "bad")) { try await bad.wait() }
+            let graph = try await FlowHandle(handle.id, client).graph()
+            let failed = try #require(graph.nodes.first { $0.state == .failed })
+            let info = try await JobHandle(failed, client).info()
+            #expect(try await JobHandle(info, client).retry() == 1)
+            let dependency = try #require(try await handle.root.allDependencies(.unprocessed).first)
+            #expect(try await JobHandle(dependency, client).cancel() == 1)
+            let node = try #require(try await handle.root.tree().node(bad.id))
+            #expect(node.state == .cancelled)
+            try await JobHandle(node, client).retry()
+            #expect(try await bad.state() == .waiting)
+        }
+    }
+
     // MARK: By hand
 
     @Test func `jobs are completed and failed by hand`() async throws {

@@ -32,7 +32,10 @@ extension Engine {
         openSettlement = (id, SettlementRecord(isMarking: effects.isMarking, reason: effects.reason))
         for flow in effects.reached { try mark(flow, &transaction) }
         // They are told to have finished when they have settled.
-        if effects.isMarking { result.finishedFlows.removeAll { effects.reached.contains($0) } }
+        if effects.isMarking {
+            let reached = Set(effects.reached)
+            result.finishedFlows.removeAll { reached.contains($0) }
+        }
         for effect in effects.takeRest() { try putPending(effect, &transaction) }
         try closeSettlement(&transaction, &result)
         effects.settlement = 0

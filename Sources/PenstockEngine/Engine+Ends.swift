@@ -70,6 +70,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         try takeAway(&record, of: job, &transaction, &result)
+        record.cause = .none
         record.marks.insert(.isSkipped)
         let text = failureText("It was to run after a failure of \(dependency), which completed.")
         try finish(&record, of: job, as: .cancelled, .failure, text.span, &transaction, &result)

@@ -179,6 +179,15 @@ import Testing
         #expect(try engine.flow(other.flow).status == .completed)
     }
 
+    @Test func `a skipped job has no cause, whatever became of an attempt before`() throws {
+        let tried = try engine.add(job("t", id: "t") { $0.attempts = 2 })
+        try engine.fail(tried)
+        let other = try engine.add(.flow([job("b", queue: "a"), job("t", after: [.node("b", on: .failure)], id: "t")]))
+        try engine.complete(other["b"])
+        let view = try engine.view(tried)
+        #expect(view.state == .cancelled && view.cause == .none && view.attemptsMade == 1)
+    }
+
     @Test func `one end reaches several dependents, each by its own condition`() throws {
         let nodes = [
             job("a"), job("then", after: [.node("a")]), job("undo", after: [.node("a", on: .failure)]),

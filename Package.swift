@@ -49,7 +49,9 @@ let package = Package(
         .target(name: "PenstockEngine", dependencies: ["LMDB", "PenstockWire"], swiftSettings: settings),
         .target(
             name: "PenstockServer",
-            dependencies: ["UV", "LMDB", "PenstockWire", "PenstockEngine", logging, deque],
+            dependencies: [
+                "UV", "LMDB", "PenstockWire", "PenstockSchedule", "PenstockEngine", logging, deque,
+            ],
             swiftSettings: settings
         ),
         .executableTarget(
@@ -111,7 +113,7 @@ let package = Package(
         ),
         .testTarget(
             name: "PenstockServerTests",
-            dependencies: ["PenstockServer", "PenstockEngine", "PenstockWire", "LMDB", "UV"],
+            dependencies: ["PenstockServer", "PenstockEngine", "PenstockSchedule", "PenstockWire", "LMDB", "UV"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -20,6 +20,9 @@ package struct Command: Sendable {
         case stage
         case remove
         case clean
+        /// The times that the calendar says stand before the message's body.
+        case setScheduler
+        case removeScheduler
         /// The server's loop has refused a numbered command; it uses up its number all the same.
         case refuse
 
@@ -44,6 +47,8 @@ package struct Command: Sendable {
         case carryOn
         /// Finished jobs that need not be kept any more are removed.
         case retain
+        /// A scheduler is due; ``SchedulerRun`` is in the arena.
+        case runScheduler
     }
 
     package var kind: Kind
@@ -177,6 +182,11 @@ package struct BatchResult: Sendable {
     package var finishedFlows: [FlowID] = []
     /// Elapsed time at which the next delayed job is due; `.max` where there is none.
     package var nextDue: UInt64 = .max
+    /// When schedulers are due next.
+    package var nextRuns = NextRuns()
+    /// One of the commands was about a scheduler that was due; and one of those stays due until there is room.
+    package var hasRunSchedulers = false
+    package var hasRunsWaitingForRoom = false
     /// The look for sessions to forget has not come to the last one.
     package var hasMoreSessions = false
     /// Large effects are left to be carried on with.
@@ -209,6 +219,9 @@ package struct BatchResult: Sendable {
         finishedJobs.removeAll(keepingCapacity: true)
         finishedFlows.removeAll(keepingCapacity: true)
         nextDue = .max
+        nextRuns = NextRuns()
+        hasRunSchedulers = false
+        hasRunsWaitingForRoom = false
         hasMoreSessions = false
         isSettling = false
         hasSettled = false

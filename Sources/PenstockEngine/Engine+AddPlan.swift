@@ -21,6 +21,28 @@ extension Engine {
         } catch {
             throw .refused(error)
         }
+        try planNodes(body, transaction)
+    }
+
+    /// Fills ``plan`` from what a scheduler adds; nothing is written.
+    mutating func makePlan(
+        template: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
+        plan.removeAll()
+        do throws(WireError) {
+            var decoder = try AddDecoder(tail: template, .template)
+            try readNodes(&decoder)
+        } catch {
+            throw .refused(error)
+        }
+        try planNodes(template, transaction)
+    }
+
+    private mutating func planNodes(
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
         try giveIDs(body, transaction)
         try findCustomIDsTwice(body)
         try findChildKeysTwice(body)

@@ -18,6 +18,7 @@ extension Engine {
         if record.flags.contains(.hasRetention) { queues[Int(record.queue.rawValue) - 1].mayHaveRetentions = true }
         try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
+        if record.marks.contains(.repeats) { try goOnRepeating(job, record, &transaction) }
         if record.dependents > 0 { effects.append(Effect(.tell, job)) }
     }
 

@@ -47,6 +47,10 @@ package struct Engine: ~Copyable {
     var staging: StagedRecord?
     /// The nodes of one large add that stand for stored jobs, in order; `add` is its first job.
     var stagedExisting: (add: JobID, nodes: [(node: UInt32, job: JobID)]) = (.none, [])
+    /// Nil where they have to be looked up.
+    var nextRuns: NextRuns?
+    /// False: no scheduler owes a run.
+    var mayOweRuns = true
     var plan = AddPlan()
     /// A record on its way to a table.
     var scratch = WireWriter(capacity: 256)
@@ -147,6 +151,8 @@ package struct Engine: ~Copyable {
             openFlow = nil
             openSettlement = nil
             staging = nil
+            nextRuns = nil
+            mayOweRuns = true
             dirtyQueues.removeAll()
             result.removeAll()
             if case .lmdb(let error) = error {
@@ -175,11 +181,13 @@ package struct Engine: ~Copyable {
             for index in batch.commands.indices {
                 try apply(batch, at: index, refusingAdds: refusingAdds, &transaction, &result)
             }
+            try releaseOwed(&transaction, result)
             try flushFlow(&transaction)
             try writeDirtyQueues(&transaction)
             try writeOutcomes(&transaction, into: &result)
             try put(meta, in: &transaction)
             result.nextDue = try nextDue(transaction)
+            result.nextRuns = try findNextRuns(transaction)
             result.isSettling = meta.openSettlements > 0
             result.commandCount = batch.commands.count
             try transaction.commit()
@@ -225,6 +233,14 @@ package struct Engine: ~Copyable {
         case .stage:
             let body = batch.arena.span.extracting(command.body)
             try stage(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction, &result)
+        case .setScheduler:
+            let body = batch.arena.span.extracting(command.body)
+            try setScheduler(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
+        case .removeScheduler:
+            try removeScheduler(command, at: place, batch.arena.span.extracting(command.body), &transaction)
+        case .runScheduler:
+            let body = batch.arena.span.extracting(command.body)
+            try runScheduler(body, isFull: refusingAdds || isOverQuota, &transaction, &result)
         case .refuse:
             let message = try? batch.arena.span.string(command.body, "message")
             outcomes.refuse(command, at: place, WireError(command.status, message ?? ""))

@@ -57,6 +57,8 @@ struct JobRecord: Sendable {
         static let isAddedLater = Marks(rawValue: 1 << 4)
         /// It has child keys: names of dependencies that were added at run time.
         static let hasChildKeys = Marks(rawValue: 1 << 5)
+        /// When it has finished, a scheduler goes on with it.
+        static let repeats = Marks(rawValue: 1 << 6)
     }
 
     /// What the outcome's bytes are.

@@ -2,15 +2,19 @@ import PenstockWire
 
 /// What never changes of a job: its name, its data, and the options that few commands ask for.
 ///
-///     u32 checksum (0: none yet) | u8 version | u8 contentType | str8 name
+///     u32 checksum (0: none yet) | u8 version | u8 contentType | [u64 repeatEvery] in version 2 | str8 name
 ///     [u64 delay] | [u8 kind | u64 delay | u64 maximum | u16 jitter] | [str8 customID]   as the record's flags say,
 ///     [u8 given (1 completed, 2 failed) | [u32 count | u64 age] | [u32 count | u64 age]]   and this one, too
 ///     data, to the end
 struct PayloadRow: ~Escapable {
     static let version: UInt8 = 1
+    /// The row of a job that is repeated.
+    static let repeatingVersion: UInt8 = 2
 
     let bytes: RawSpan
     let contentType: ContentType
+    /// Milliseconds; 0: it is not repeated.
+    let repeatEvery: UInt64
     let name: ByteRange
     let delay: UInt64
     let backoff: Backoff
@@ -26,10 +30,11 @@ struct PayloadRow: ~Escapable {
         var reader = WireReader(bytes)
         _ = try reader.u32()
         let version = try reader.u8()
-        guard version == PayloadRow.version else {
+        guard version == PayloadRow.version || version == PayloadRow.repeatingVersion else {
             throw WireError(.internalError, "A payload of version \(version), which this server does not know.")
         }
         contentType = ContentType(rawValue: try reader.u8())
+        repeatEvery = version == PayloadRow.repeatingVersion ? try reader.u64() : 0
         name = try reader.range8()
         delay = flags.contains(.hasDelay) ? try reader.u64() : 0
         if flags.contains(.hasBackoff) {
@@ -56,8 +61,9 @@ struct PayloadRow: ~Escapable {
         into writer: inout WireWriter
     ) {
         writer.u32(0)
-        writer.u8(version)
+        writer.u8(node.options.repeatEvery > 0 ? repeatingVersion : version)
         writer.u8(node.contentType.rawValue)
+        if node.options.repeatEvery > 0 { writer.u64(node.options.repeatEvery) }
         writer.bytes8(source.extracting(node.name))
         if flags.contains(.hasDelay) { writer.u64(node.options.delay) }
         if flags.contains(.hasBackoff) {

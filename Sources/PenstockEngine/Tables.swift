@@ -7,7 +7,7 @@ package struct Tables: Sendable {
         "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
         "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
-        "stagedExisting", "stagedEdges",
+        "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -69,6 +69,15 @@ package struct Tables: Sendable {
     /// The edges of such an add to jobs outside: those do not know of them yet. No value.
     let stagedEdges: Table<EdgeKey>
 
+    /// ``SchedulerRecord`` by id.
+    let schedulers: Table<SchedulerKey>
+    /// What each scheduler adds, as the end of an ADD's body.
+    let schedulerTemplates: Table<SchedulerKey>
+    /// The schedulers that have a next occurrence, or a run to make up for; no value.
+    let schedulersDue: Table<SchedulerDueKey>
+    /// Runs that have not finished, and the ids of the schedulers that then make up for a missed one.
+    let schedulerRuns: Table<SchedulerRunKey>
+
     init(_ environment: Environment) {
         meta = environment.table("meta")
         queues = environment.table("queues")
@@ -98,6 +107,10 @@ package struct Tables: Sendable {
         stagedItems = environment.table("stagedItems")
         stagedExisting = environment.table("stagedExisting")
         stagedEdges = environment.table("stagedEdges")
+        schedulers = environment.table("schedulers")
+        schedulerTemplates = environment.table("schedulerTemplates")
+        schedulersDue = environment.table("schedulersDue")
+        schedulerRuns = environment.table("schedulerRuns")
     }
 }
 

@@ -53,6 +53,8 @@ extension Server {
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.byteCount)
+        case .setScheduler: try setScheduler(body, session)
+        case .removeScheduler: try change(.removeScheduler, body, session)
         case .heartbeat: try heartbeat(Heartbeat(body: body), session)
         case .hold: hold(header, try Hold(body: body), session, connection)
         case .goodbye:

@@ -64,6 +64,11 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.queue(request.queue, snapshot, leases)
             }
+        case .getSchedulers:
+            let request = try GetSchedulers(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.schedulers(request, snapshot, elapsed: clock.elapsed, wall: clock.wall)
+            }
         case .getServer:
             _ = try GetServer(body: body)
             connection.send(view(), correlation: header.correlation)

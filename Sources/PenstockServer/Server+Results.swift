@@ -23,6 +23,7 @@ extension Server {
         commandsInFlight -= result.commandCount
         nextDue = result.nextDue
         isPromoting = false
+        learnSchedulers(result)
         if result.hasCarriedOn { isCarryingOn = false }
         isSettling = result.isSettling
         carryOn()

@@ -46,6 +46,7 @@ package final class Server {
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
     var isPromoting = false
+    var schedulers = SchedulerWatch()
     /// Large effects are left to be carried on with; and the next slice has been asked for.
     var isSettling = false
     var isCarryingOn = false
@@ -326,6 +327,7 @@ package final class Server {
     /// Arms the one timer for whatever is due next.
     private func arm(now: UInt64) {
         var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline, nextHeld)
+        next = min(next, nextSchedulerLook(now: now))
         if connectionCount > 0 || nextHousekeeping > 0 { next = min(next, nextHousekeeping) }
         if nextDue != .max && !isPromoting {
             let elapsed = clock.elapsed
@@ -370,6 +372,7 @@ package final class Server {
         tendLeases(now: now)
         promoteDue()
         retain(now: now)
+        runDueSchedulers(now: now)
         expireWaits(now: now)
         if nextHeld <= now { goOnWithHeld() }
         keepHouse(now: now)

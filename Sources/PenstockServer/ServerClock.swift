@@ -5,7 +5,7 @@ import UV
     import Glibc
 #endif
 
-/// The server's three clocks, in milliseconds; a test can push each of them forward.
+/// The server's three clocks, in milliseconds; a test can push each of them forward, and the wall clock back.
 ///
 /// - *Monotonic* time is the process's: leases, heartbeats and time limits use it.
 /// - *Elapsed* time goes on with it, is kept with every commit, and is what
@@ -14,6 +14,8 @@ import UV
 package final class ServerClock: Sendable {
     private let monotonicOffset = Atomic<UInt64>(0)
     private let elapsedOffset = Atomic<UInt64>(0)
+    /// How far the wall clock has been set, beside what elapsed time has moved.
+    private let wallOffset = Atomic<UInt64>(0)
     /// What elapsed time was at the start, less the monotonic time and the offset then.
     private let elapsedBase = Atomic<UInt64>(0)
 
@@ -28,7 +30,9 @@ package final class ServerClock: Sendable {
             &+ elapsedOffset.load(ordering: .relaxed)
     }
 
-    package var wall: UInt64 { Loop.wallMilliseconds() &+ elapsedOffset.load(ordering: .relaxed) }
+    package var wall: UInt64 {
+        Loop.wallMilliseconds() &+ elapsedOffset.load(ordering: .relaxed) &+ wallOffset.load(ordering: .relaxed)
+    }
 
     /// Lets elapsed time go on from what the database has.
     func start(elapsed: UInt64) {
@@ -39,6 +43,11 @@ package final class ServerClock: Sendable {
     /// Moves elapsed and wall time forward: delays and backoffs become due.
     package func advance(milliseconds: UInt64) {
         elapsedOffset.wrappingAdd(milliseconds, ordering: .relaxed)
+    }
+
+    /// Sets the wall clock forward or back, as somebody does who corrects it: nothing else moves.
+    package func setWall(forward milliseconds: Int64) {
+        wallOffset.wrappingAdd(UInt64(bitPattern: milliseconds), ordering: .relaxed)
     }
 
     /// Moves monotonic time forward: leases, heartbeats and time limits run out.

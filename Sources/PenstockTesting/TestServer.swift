@@ -68,6 +68,17 @@ public final class TestServer: Sendable {
         run.withLock { $0?.control.lookAtClock() }
     }
 
+    /// Sets the server's wall clock forward, or back where the duration is negative, as somebody does who corrects it.
+    ///
+    /// Schedulers by cron notice; delays and intervals do not.
+    public func setWallClock(forward duration: Duration) {
+        clock.setWall(forward: duration.milliseconds)
+        run.withLock { $0?.control.lookAtClock() }
+    }
+
+    /// The server's wall time: milliseconds since 1970.
+    public var wallMilliseconds: UInt64 { clock.wall }
+
     /// Moves the time of leases and heartbeats forward: a lease that is not renewed meanwhile runs out.
     public func advanceLeases(by duration: Duration) {
         clock.advanceMonotonic(milliseconds: duration.wholeMilliseconds)
@@ -145,8 +156,10 @@ private final class ServerBox: @unchecked Sendable {  // because it is handed ov
 
 extension Duration {
     /// Milliseconds, at least 0.
-    var wholeMilliseconds: UInt64 {
+    var wholeMilliseconds: UInt64 { UInt64(max(0, milliseconds)) }
+
+    var milliseconds: Int64 {
         let (seconds, attoseconds) = components
-        return UInt64(max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000))
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
     }
 }

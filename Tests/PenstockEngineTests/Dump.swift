@@ -33,6 +33,10 @@ struct Dump {
     var pending: [(key: UInt64, settlement: UInt64, effect: Effect)] = []
     var settlements: [UInt64: SettlementRecord] = [:]
     var settling: [SettlingKey] = []
+    var schedulers: [[UInt8]: SchedulerRecord] = [:]
+    var schedulerTemplates: Set<[UInt8]> = []
+    var schedulersDue: [SchedulerDueKey] = []
+    var schedulerRuns: [(run: SchedulerRunKey, id: [UInt8])] = []
 
     init(_ environment: Environment, _ reader: SnapshotReader) throws {
         let tables = Tables(environment)
@@ -84,6 +88,10 @@ struct Dump {
         }
         try walk(tables.settlements, snapshot) { settlements[$0] = try SettlementRecord($1) }
         try walk(tables.settling, snapshot) { key, _ in settling.append(key) }
+        try walk(tables.schedulers, snapshot) { schedulers[$0.id] = try SchedulerRecord($1) }
+        try walk(tables.schedulerTemplates, snapshot) { key, _ in schedulerTemplates.insert(key.id) }
+        try walk(tables.schedulersDue, snapshot) { key, _ in schedulersDue.append(key) }
+        try walk(tables.schedulerRuns, snapshot) { schedulerRuns.append(($0, [UInt8](copying: $1))) }
         var cursor = try snapshot.cursor(in: tables.customIDs)
         var entry = try cursor.first()
         while let found = entry {

@@ -48,6 +48,7 @@ struct InvariantChecker {
         copy.checkCustomIDs()
         copy.checkChildKeys()
         copy.checkSessions()
+        copy.checkSchedulers()
         return copy.found
     }
 
@@ -90,6 +91,32 @@ struct InvariantChecker {
                 flow.flags.contains(.isCancelling) == cancelled.contains(id),
                 "flow \(id) is being cancelled, or not, against what is pending"
             )
+        }
+    }
+
+    // MARK: Schedulers
+
+    private mutating func checkSchedulers() {
+        let dump = dump
+        expect(Set(dump.schedulers.keys) == dump.schedulerTemplates, "schedulers and templates are not the same")
+        expect(
+            dump.schedulersDue.count { $0.clock != nil } == dump.schedulers.values.count { $0.times.due != 0 },
+            "a scheduler stands twice among those that become due, or not at all"
+        )
+        for key in dump.schedulersDue {
+            let record = dump.schedulers[key.id]
+            if key.clock == nil {
+                expect((record?.owed ?? 0) > 0, "a scheduler is due for a run that it does not owe")
+            } else {
+                expect(record?.times.due == key.due && record?.clock == key.clock, "a due entry is not its scheduler's")
+            }
+        }
+        for entry in dump.schedulerRuns {
+            expect((dump.schedulers[entry.id]?.owed ?? 0) > 0, "a scheduler waits for a run and owes none")
+        }
+        let waiting = Set(dump.schedulerRuns.map(\.id) + dump.schedulersDue.filter { $0.clock == nil }.map(\.id))
+        for (id, record) in dump.schedulers where record.owed > 0 {
+            expect(waiting.contains(id), "a scheduler owes a run, and nothing will remind it")
         }
     }
 

@@ -1,0 +1,70 @@
+import LMDB
+import PenstockWire
+
+/// Jobs that say of themselves that they are repeated.
+extension Engine {
+    /// The id of the scheduler that goes on with a job.
+    static func repeatingID(_ job: JobID) -> [UInt8] { Array("repeat:\(job)".utf8) }
+
+    /// Lets a scheduler go on with a job that has finished: an interval from now the first time, as a job alone.
+    mutating func goOnRepeating(
+        _ job: JobID,
+        _ record: JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        // One that failed with a dependency has not run: it may yet.
+        guard record.state == .completed || record.state == .failed && record.cause != .dependency else { return }
+        let id = Engine.repeatingID(job)
+        // Its user may have made it another one, or it finishes again after a retry.
+        guard try scheduler(id, transaction) == nil else { return }
+        var template = WireWriter(capacity: 256)
+        let interval = try encode(job, record, asTemplate: &template, transaction)
+        let due = meta.elapsed + interval
+        let rule = SchedulerRule(schedule: .every(interval))
+        let times = SchedulerTimes(due: due, anchor: due)
+        try transaction.put(template.span, for: SchedulerKey(id), in: tables.schedulerTemplates)
+        try put(SchedulerRecord(rule: rule, revision: transaction.id, times: times), id, &transaction)
+    }
+
+    /// - Returns: milliseconds between two runs.
+    private func encode(
+        _ job: JobID,
+        _ record: JobRecord,
+        asTemplate writer: inout WireWriter,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> UInt64 {
+        guard let row = try transaction.get(job.rawValue, in: tables.payloads) else {
+            throw LMDBError(.corrupted, in: .get)
+        }
+        let queue = queues[Int(record.queue.rawValue) - 1].name
+        return try decode { () throws(WireError) in
+            let payload = try PayloadRow(row, flags: record.flags)
+            try AddTail(repeating: payload, record, queue: queue).encode(into: &writer)
+            return payload.repeatEvery
+        }
+    }
+}
+
+extension AddTail {
+    /// A stored job as a template: without its custom id, its dependencies and its delay, which the interval replaces.
+    fileprivate init(repeating payload: borrowing PayloadRow, _ record: JobRecord, queue: String) throws(WireError) {
+        var options = NodeOptions()
+        options.priority = record.priority
+        options.attempts = record.attempts
+        options.backoff = payload.backoff
+        options.lifo = record.flags.contains(.lifo)
+        options.onFailure = record.onFailure
+        options.maxStalledCount = record.maxStalledCount
+        options.keepCompleted = payload.keepCompleted
+        options.keepFailed = payload.keepFailed
+        let bytes = payload.bytes
+        let node = AddNode(
+            queue: 0,
+            name: try bytes.string(payload.name, "job name"),
+            contentType: payload.contentType,
+            data: bytes.array(payload.data),
+            options: options
+        )
+        self.init(queues: [queue], items: [AddItem(kind: .job, nodes: [node])])
+    }
+}

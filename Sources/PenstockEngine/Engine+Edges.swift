@@ -123,6 +123,7 @@ extension Engine {
         count(edge, key, &record, by: -1)
         edge.kind = kind
         edge.isAttached = false
+        edge.isByHand = false
         count(edge, key, &record, by: 1)
     }
 

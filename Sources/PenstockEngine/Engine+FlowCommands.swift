@@ -206,6 +206,7 @@ extension Engine {
             switch request.to {
             case .processed, .ignored:
                 resolve(&edge, key, &record, as: request.to == .processed ? .processed : .ignored)
+                edge.isByHand = true
                 try put(edge, at: key, &transaction)
             case .removed:
                 count(edge, key, &record, by: -1)

@@ -33,9 +33,12 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) -> Effect? {
         effects.steps += 1
-        guard var record = try record(of: effect.job, transaction), record.state == .waitingChildren,
-            record.dependencies.counting == 0
-        else { return nil }
+        guard var record = try record(of: effect.job, transaction), record.state == .waitingChildren else { return nil }
+        try openRunning(&record, of: effect.job, &transaction)
+        guard record.dependencies.counting == 0 else {
+            try rewrite(record, of: effect.job, &transaction)
+            return nil
+        }
         if try isBeingRemoved(record, &transaction) { return nil }
         if try isBeingCancelled(record, &transaction) {
             try cancelWithFlow(&record, of: effect.job, &transaction, &result)
@@ -44,6 +47,26 @@ extension Engine {
             try rewrite(record, of: effect.job, &transaction)
         }
         return nil
+    }
+
+    /// Opens the edges whose dependency runs again, because it was retried before the job was: the order of retries does
+    /// not matter. What was decided by hand stays.
+    private mutating func openRunning(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        guard record.flags.contains(.hasDependencies) else { return }
+        var position: UInt32 = 0
+        while let (key, stored) = try nextEdge(of: job, from: position, transaction) {
+            effects.steps += 1
+            position = key.position + 1
+            guard stored.kind != .unprocessed, !stored.isByHand,
+                let dependency = try self.record(of: stored.dependency, transaction), !dependency.state.isFinished
+            else { continue }
+            var edge = stored
+            try open(&edge, key, &record, &transaction)
+        }
     }
 
     /// Brings a finished job back to waiting-children, without its outcome; its dependents are told by the effects.

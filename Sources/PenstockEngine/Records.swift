@@ -105,7 +105,7 @@ struct QueueRecord: Sendable {
 
 /// An edge from a dependent to one of its dependencies.
 ///
-///     u64 dependency | u8 policy | u8 kind | u8 flags (1 held, 2 attached) | u8 condition | u32 checksum (0: none yet)
+///     u64 dependency | u8 policy | u8 kind | u8 flags (1 held, 2 attached, 4 by hand) | u8 condition | u32 checksum (0: none yet)
 struct EdgeRecord: Sendable {
     static let byteCount = 16
 
@@ -119,6 +119,8 @@ struct EdgeRecord: Sendable {
     var isHeld = false
     /// It counts though it lies below the detached positions: its dependency was retried after the dependent went on.
     var isAttached = false
+    /// Somebody resolved it, whatever becomes of the dependency.
+    var isByHand = false
 
     init(
         dependency: JobID,
@@ -134,7 +136,7 @@ struct EdgeRecord: Sendable {
 
     func encode(into writer: inout WireWriter) {
         writer.u64(dependency.rawValue)
-        let flags: UInt64 = (isHeld ? 1 : 0) | (isAttached ? 2 : 0)
+        let flags: UInt64 = (isHeld ? 1 : 0) | (isAttached ? 2 : 0) | (isByHand ? 4 : 0)
         let choice = UInt64(policy.rawValue) | UInt64(kind.rawValue) << 8
         writer.u64(choice | flags << 16 | UInt64(condition.rawValue) << 24)
     }
@@ -152,6 +154,7 @@ struct EdgeRecord: Sendable {
         self.condition = condition
         isHeld = rest >> 16 & 1 != 0
         isAttached = rest >> 16 & 2 != 0
+        isByHand = rest >> 16 & 4 != 0
     }
 }
 

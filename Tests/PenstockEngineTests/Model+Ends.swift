@@ -12,7 +12,7 @@ extension Model {
         // It stays unprocessed until the dependency completes, or somebody does something about it.
         if edge.isHeld && hasFailed { return }
         let matters = edge.counts && !dependent.state.isFinished
-        edge.isHeld = false
+        (edge.isHeld, edge.isByHand) = (false, false)
         if dependency.state == .completed {
             edge.kind = .processed
             if matters && edge.condition == .failure { return skip(dependent) }
@@ -122,8 +122,8 @@ extension Model {
         guard edge.kind == .unprocessed || edge.kind == .failed else { return .refused([.alreadyFinished]) }
         edge.isHeld = false
         switch resolution {
-        case .processed: edge.kind = .processed
-        case .ignored: edge.kind = .ignored
+        case .processed: (edge.kind, edge.isByHand) = (.processed, true)
+        case .ignored: (edge.kind, edge.isByHand) = (.ignored, true)
         case .removed: remove(edge)
         }
         if job.state == .failed && job.cause == .dependency { reviveIfFree(job, dependency) }

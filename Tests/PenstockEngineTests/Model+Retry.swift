@@ -50,6 +50,11 @@ extension Model {
     }
 
     func start(_ job: Job) {
+        guard job.state == .waitingChildren else { return }
+        for edge in job.edges where edge.kind != .unprocessed && !edge.isByHand && !edge.dependency.state.isFinished {
+            edge.kind = .unprocessed
+            edge.isDetached = false
+        }
         if job.state == .waitingChildren && job.counting == 0 { makeReady(job) }
     }
 

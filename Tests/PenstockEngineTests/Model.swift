@@ -61,6 +61,8 @@ final class Model {
         /// The dependency failed, and `wait` holds the dependent.
         var isHeld = false
         var isDetached = false
+        /// It was resolved by hand.
+        var isByHand = false
 
         init(
             _ dependent: Job,

@@ -40,6 +40,9 @@ extension Engine {
         meta.nextJob += UInt64(plan.items.reduce(0) { $0 + $1.newNodes })
     }
 
+    /// New rows stand behind all others, but for those of a large add: other adds may have come between its parts.
+    private var appending: PutOptions { staging == nil ? .append : [] }
+
     /// Makes the queues that the plan names and that nobody has named before.
     mutating func makeQueues(of body: RawSpan, _ result: inout BatchResult) throws(LMDBError) {
         for place in plan.queues.indices where plan.queues[place] == QueueID(0) {
@@ -138,7 +141,7 @@ extension Engine {
     ) throws(LMDBError) {
         if !shape.name.isEmpty {
             let name = body.extracting(shape.name)
-            try transaction.put(name, for: flow.rawValue, in: tables.flowNames, options: .append)
+            try transaction.put(name, for: flow.rawValue, in: tables.flowNames, options: appending)
             scratch.removeAll()
             try transaction.put(scratch.span, for: FlowNameKey(name, flow), in: tables.flowsByName)
         }
@@ -146,7 +149,7 @@ extension Engine {
             scratch.removeAll()
             scratch.u8(metadata.contentType.rawValue)
             scratch.raw(body.extracting(metadata.bytes))
-            try transaction.put(scratch.span, for: flow.rawValue, in: tables.flowMetadata, options: .append)
+            try transaction.put(scratch.span, for: flow.rawValue, in: tables.flowMetadata, options: appending)
         }
     }
 
@@ -205,10 +208,10 @@ extension Engine {
         scratch.removeAll()
         record.encode(into: &scratch)
         record.encodeRoom(into: &scratch)
-        try transaction.put(scratch.span, for: node.job.rawValue, in: tables.jobs, options: .append)
+        try transaction.put(scratch.span, for: node.job.rawValue, in: tables.jobs, options: appending)
         scratch.removeAll()
         PayloadRow.encode(node.fields, flags: record.flags, from: body, into: &scratch)
-        try transaction.put(scratch.span, for: node.job.rawValue, in: tables.payloads, options: .append)
+        try transaction.put(scratch.span, for: node.job.rawValue, in: tables.payloads, options: appending)
         if record.flags.contains(.hasCustomID) {
             scratch.removeAll()
             scratch.jobID(node.job)

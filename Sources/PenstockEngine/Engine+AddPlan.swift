@@ -108,7 +108,7 @@ extension Engine {
             if !node.fields.customID.isEmpty {
                 plan.customNodes.append(index)
                 if let stored = try storedJob(node, body, transaction) {
-                    try checkPublished(stored, index, body)
+                    try checkPublished(stored, index, body, transaction)
                     guard !node.fields.options.rejectExisting else {
                         throw .refused(
                             WireError(
@@ -129,8 +129,32 @@ extension Engine {
         plan.lastDependent.append(contentsOf: repeatElement(-1, count: plan.nodes.count))
     }
 
-    /// Refuses a custom id of a job that is not published.
-    private mutating func checkPublished(_ job: JobID, _ index: Int, _ body: RawSpan) throws(PlanError) {
+    /// True where the job's flow is being removed, slice by slice: it goes, whatever is hung on it now.
+    private func isLeaving(
+        _ record: JobRecord,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard meta.openSettlements > 0, record.flow != .none else { return false }
+        if let openFlow, openFlow.id == record.flow { return openFlow.record.flags.contains(.isRemoving) }
+        guard let bytes = try transaction.get(record.flow.rawValue, in: tables.flows) else { return false }
+        return try decode { () throws(WireError) in try FlowRecord(bytes).flags.contains(.isRemoving) }
+    }
+
+    /// Refuses a custom id of a job that is not published, or that is about to go.
+    private mutating func checkPublished(
+        _ job: JobID,
+        _ index: Int,
+        _ body: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
+        if meta.openSettlements > 0 && !isStaged(job), try !isStored(job, transaction) {
+            throw .refused(
+                WireError(
+                    .settling,
+                    "\(describe(index, body)) has the custom id of job \(job), which is being removed: try again."
+                )
+            )
+        }
         guard isStaged(job) || staging?.contains(job) == true else { return }
         if staging?.contains(job) == true {
             throw .refused(
@@ -289,7 +313,8 @@ extension Engine {
     ) throws(PlanError) -> Bool {
         do throws(LMDBError) {
             guard let record = try record(of: job, transaction) else { return false }
-            return !record.marks.contains(.isRemoved) && !isStaged(job)
+            if record.marks.contains(.isRemoved) || isStaged(job) { return false }
+            return try isLeaving(record, transaction) == false
         } catch {
             throw .lmdb(error)
         }

@@ -47,13 +47,15 @@ extension Engine {
         // One of this add is not stored yet.
         guard job.rawValue < meta.nextJob else { return [] }
         var found: [JobID] = []
+        var read = 0
         do throws(LMDBError) {
             guard let record = try record(of: job, transaction), record.flags.contains(.hasDependencies) else {
                 return []
             }
             var cursor = try transaction.cursor(in: tables.edges)
             var entry = try cursor.seek(to: EdgeKey(job, 0))
-            while let edge = entry, edge.key?.dependent == job, found.count <= limit {
+            while let edge = entry, edge.key?.dependent == job, read <= limit {
+                read += 1
                 let value = edge.value
                 let record = try decode { () throws(WireError) in try EdgeRecord(value) }
                 // One that has not completed may be retried, and its edge would count again.

@@ -30,12 +30,10 @@ extension Engine {
         meta.openSettlements += 1
         effects.settlement = id
         openSettlement = (id, SettlementRecord(isMarking: effects.isMarking, reason: effects.reason))
-        for flow in effects.reached { try mark(flow, &transaction) }
+        var marked: Set<FlowID> = []
+        for flow in effects.reached where try mark(flow, &transaction) { marked.insert(flow) }
         // They are told to have finished when they have settled.
-        if effects.isMarking {
-            let reached = Set(effects.reached)
-            result.finishedFlows.removeAll { reached.contains($0) }
-        }
+        if !marked.isEmpty { result.finishedFlows.removeAll { marked.contains($0) } }
         for effect in effects.takeRest() { try putPending(effect, &transaction) }
         try closeSettlement(&transaction, &result)
         effects.settlement = 0
@@ -126,15 +124,19 @@ extension Engine {
         effects.isMarking = true
         guard flow != .none, effects.reached.last != flow else { return }
         effects.reached.append(flow)
-        if effects.settlement != 0 { try mark(flow, &transaction) }
+        guard effects.settlement != 0 else { return }
+        openSettlement!.record.isMarking = true
+        _ = try mark(flow, &transaction)
     }
 
-    private mutating func mark(_ flow: FlowID, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        guard openSettlement!.record.isMarking else { return }
+    /// Marks the flow, unless the settlement marks none; false where the flow is not there any more.
+    private mutating func mark(_ flow: FlowID, _ transaction: inout WriteTransaction) throws(LMDBError) -> Bool {
+        guard openSettlement!.record.isMarking, try open(flow, &transaction) else { return false }
         let key = SettlingKey(settlement: openSettlement!.id, flow: flow)
-        guard try transaction.get(key, in: tables.settling) == nil, try open(flow, &transaction) else { return }
+        guard try transaction.get(key, in: tables.settling) == nil else { return true }
         openFlow!.record.settling += 1
         try putEmpty(key, in: tables.settling, &transaction)
+        return true
     }
 
     /// Takes the marks of a settlement from its flows.

@@ -33,6 +33,8 @@ extension Engine {
                 openFlow!.record.flags.insert(.isRemoving)
                 effects.touched = openFlow!.record.counts.total
             }
+            // Behind what is being carried out: its jobs may have dependents to tell.
+            if meta.openSettlements > 0 { effects.limit = 0 }
             effects.isRemovingFlow = true
             effects.append(Effect(.removeFlow, flow.rawValue))
         }

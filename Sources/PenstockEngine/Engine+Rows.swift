@@ -168,7 +168,7 @@ extension Engine {
             var entry = try cursor.first()
             while let found = entry {
                 let value = found.value
-                stagedRanges.append(StagedRange(try decode { () throws(WireError) in try StagedRecord(value) }))
+                stagedRanges.append(try decode { () throws(WireError) in try StagedRange(row: value) })
                 entry = try cursor.next()
             }
         } catch {

@@ -28,7 +28,7 @@ extension Engine {
                 try planning { () throws(LMDBError) in try drop(known, &transaction) }
                 return outcomes.succeed(command, at: index)
             }
-            let begun = try begin(head, of: command.session, known)
+            let begun = try begin(head, of: command.session, known, transaction)
             guard !isFull else { throw .refused(OutcomeGatherer.full) }
             staging = begun
             defer { staging = nil }
@@ -64,7 +64,8 @@ extension Engine {
     private func begin(
         _ head: Stage.Head,
         of session: SessionID,
-        _ known: StagedRecord?
+        _ known: StagedRecord?,
+        _ transaction: borrowing WriteTransaction
     ) throws(PlanError) -> StagedRecord {
         if head.part == .first {
             guard known == nil else {
@@ -75,6 +76,15 @@ extension Engine {
                     WireError(
                         .full,
                         "\(stagedRanges.count) large adds are under way, which is the most: try again later."
+                    )
+                )
+            }
+            let count = try planning { () throws(LMDBError) in try stagedAdds(of: session, transaction) }
+            guard count < Engine.stagedAddsOfSessionMax else {
+                throw .refused(
+                    WireError(
+                        .full,
+                        "\(count) large adds of the session are under way, which is the most: finish one first."
                     )
                 )
             }
@@ -126,6 +136,15 @@ extension Engine {
         try giveIDs(tail, transaction)
         try findCustomIDsTwice(tail)
         for index in plan.nodes.indices { try planEdges(of: index, tail, transaction) }
+        for edge in plan.edges where isOutside(edge) { staging!.outside += 1 }
+        guard Int(staging!.outside) <= PenstockWire.Limits.stagedOutsideMax else {
+            throw .refused(
+                WireError(
+                    .tooManyDependencies,
+                    "More than \(PenstockWire.Limits.stagedOutsideMax) dependencies on stored jobs, which is the most in an add of several parts."
+                )
+            )
+        }
         guard !plan.hasHungEdges else {
             throw .refused(
                 WireError(.dependentNotOpen, "A stored job can't be given new dependencies by an add of several parts.")
@@ -141,6 +160,11 @@ extension Engine {
                 )
             )
         }
+    }
+
+    /// True for an edge to a job that is none of the add's own.
+    private func isOutside(_ edge: AddPlan.Edge) -> Bool {
+        edge.dependencyNode < 0 ? !staging!.contains(edge.dependency) : plan.nodes[edge.dependencyNode].isExisting
     }
 
     /// The job that a node of an earlier part stands for.
@@ -395,11 +419,8 @@ extension Engine {
 
     /// Drops what has come of an add: its jobs stay hidden until the last of them is gone.
     mutating func drop(_ record: StagedRecord, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        var record = record
-        record.isDropped = true
         let key = StagedAddKey(session: record.session, add: record.add)
         _ = try transaction.delete(key, in: tables.stagedAdds)
-        try putStaged(record, &transaction)
         effects.append(Effect(.dropStaged, record.firstJob.rawValue))
         var none = BatchResult()
         try carryOutEffects(&transaction, &none)
@@ -471,7 +492,23 @@ extension Engine {
     // MARK: Rows
 
     /// Large adds that may be under way at a time, over all sessions.
-    static let stagedAddsMax = 1024
+    static let stagedAddsMax = 64
+    /// Large adds of one session.
+    static let stagedAddsOfSessionMax = 8
+
+    private func stagedAdds(
+        of session: SessionID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Int {
+        var count = 0
+        var cursor = try transaction.cursor(in: tables.stagedAdds)
+        var entry = try cursor.seek(to: StagedAddKey(session: session, add: 0))
+        while let found = entry, found.key?.session == session {
+            count += 1
+            entry = try cursor.next()
+        }
+        return count
+    }
 
     private func staged(
         _ session: SessionID,
@@ -538,27 +575,12 @@ extension Engine {
 
     /// True where the job belongs to an add that is not published.
     func isStaged(_ job: JobID) -> Bool {
-        !stagedRanges.isEmpty && stagedRanges.contains { job >= $0.firstJob && job < $0.endOfJobs }
+        !stagedRanges.isEmpty && stagedRanges.contains { $0.contains(job) }
     }
 
     /// True where the flow belongs to an add that is not published.
     func isStaged(_ flow: FlowID) -> Bool {
-        !stagedRanges.isEmpty && stagedRanges.contains { flow >= $0.firstFlow && flow < $0.endOfFlows }
-    }
-}
-
-/// The ids that a large add has set aside.
-struct StagedRange: Sendable {
-    var firstJob: JobID
-    var endOfJobs: JobID
-    var firstFlow: FlowID
-    var endOfFlows: FlowID
-
-    init(_ record: StagedRecord) {
-        firstJob = record.firstJob
-        endOfJobs = record.endOfJobs
-        firstFlow = record.firstFlow
-        endOfFlows = record.endOfFlows
+        !stagedRanges.isEmpty && stagedRanges.contains { $0.contains(flow) }
     }
 }
 

@@ -33,7 +33,8 @@ extension Reads {
                 continue
             }
             let children = try wrap { () throws(LMDBError) in
-                try visits(below: visit, at: index, limit: widthMax, snapshot)
+                let room = PenstockWire.Limits.pageRowsMax - tree.rows.count
+                return try visits(below: visit, at: index, limit: min(widthMax, room), snapshot)
             }
             if children.count < Int(row.dependencies) { tree.cut(index) }
             open.append(contentsOf: children.reversed())

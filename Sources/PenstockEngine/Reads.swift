@@ -243,7 +243,7 @@ package struct Reads {
 
     /// True where a large add that is not published is as asked for: nobody sees its jobs and flows.
     func isStaged<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        _ isWanted: (StagedRecord) -> Bool,
+        _ isWanted: (StagedRange) -> Bool,
         _ snapshot: borrowing Snapshot
     ) throws(LMDBError) -> Bool {
         guard try snapshot.count(tables.staged) > 0 else { return false }
@@ -251,7 +251,7 @@ package struct Reads {
         var entry = try cursor.first()
         while let found = entry {
             let value = found.value
-            if isWanted(try decode { () throws(WireError) in try StagedRecord(value) }) { return true }
+            if isWanted(try decode { () throws(WireError) in try StagedRange(row: value) }) { return true }
             entry = try cursor.next()
         }
         return false

@@ -5,7 +5,7 @@ import PenstockWire
 /// Its jobs and flows have ids of a range that was set aside when it began. To
 /// publish it is to delete this row.
 ///
-///     u32 checksum (0: none yet) | u32 flags (1 dropped) | u64 u64 session | u32 add
+///     u32 checksum (0: none yet) | u32 outside | u64 u64 session | u32 add
 ///     u32 jobs | u32 items | u64 bytes                            what it will be
 ///     u64 firstJob | u64 firstFlow | u64 rising | u64 falling     what was set aside for it
 ///     u32 nodes | u32 newJobs | u32 items | u64 bytes             what has come
@@ -19,8 +19,8 @@ struct StagedRecord: Sendable {
     /// The first place of its jobs, and the last one of its lifo jobs.
     var rising: UInt64
     var falling: UInt64
-    var isDropped = false
-
+    /// Edges to jobs outside, so far.
+    var outside: UInt32 = 0
     var nodes: UInt32 = 0
     /// Nodes that are no stored jobs.
     var newJobs: UInt32 = 0
@@ -60,7 +60,7 @@ struct StagedRecord: Sendable {
 
     func encode(into writer: inout WireWriter) {
         writer.u32(0)
-        writer.u32(isDropped ? 1 : 0)
+        writer.u32(outside)
         writer.sessionID(session)
         writer.u32(add)
         writer.u32(totals.jobs)
@@ -84,7 +84,7 @@ struct StagedRecord: Sendable {
     init(_ row: RawSpan) throws(WireError) {
         var reader = WireReader(row)
         _ = try reader.u32()
-        isDropped = try reader.u32() != 0
+        outside = try reader.u32()
         session = try reader.sessionID()
         add = try reader.u32()
         let jobs = try reader.u32()
@@ -103,6 +103,37 @@ struct StagedRecord: Sendable {
             counts.append((queue, try StateCounts(from: &reader)))
         }
     }
+}
+
+/// The ids that a large add has set aside.
+struct StagedRange: Sendable {
+    var firstJob: JobID
+    var endOfJobs: JobID
+    var firstFlow: FlowID
+    var endOfFlows: FlowID
+
+    init(_ record: StagedRecord) {
+        firstJob = record.firstJob
+        endOfJobs = record.endOfJobs
+        firstFlow = record.firstFlow
+        endOfFlows = record.endOfFlows
+    }
+
+    /// From the row of a ``StagedRecord``, of which it reads the head only.
+    init(row: RawSpan) throws(WireError) {
+        var reader = WireReader(row)
+        _ = try reader.range(28)
+        let jobs = try reader.u32()
+        let items = try reader.u32()
+        _ = try reader.u64()
+        firstJob = try reader.jobID()
+        firstFlow = try reader.flowID()
+        endOfJobs = JobID(firstJob.rawValue + UInt64(jobs))
+        endOfFlows = FlowID(firstFlow.rawValue + UInt64(items))
+    }
+
+    func contains(_ job: JobID) -> Bool { job >= firstJob && job < endOfJobs }
+    func contains(_ flow: FlowID) -> Bool { flow >= firstFlow && flow < endOfFlows }
 }
 
 /// One item of a large add, for its outcome.

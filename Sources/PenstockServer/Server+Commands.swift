@@ -381,7 +381,7 @@ extension Server {
 
     /// Asks for the next slice of the large effects.
     func carryOn() {
-        guard isSettling, !isCarryingOn else { return }
+        guard isSettling, !isCarryingOn, !isStopping else { return }
         isCarryingOn = true
         stage(Command(.carryOn))
     }

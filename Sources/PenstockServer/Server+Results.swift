@@ -27,7 +27,7 @@ extension Server {
         if result.hasCarriedOn { isCarryingOn = false }
         isSettling = result.isSettling
         carryOn()
-        if result.hasSettled && nextHeld != .max { goOnWithHeld() }
+        if result.hasSettled && nextHeld != .max { goOnWithHeld(hasSettled: true) }
         if result.hasMoreSessions { nextExpiry = 0 }
         if result.hasRetained || !result.finishedJobs.isEmpty { noteRetention(result) }
         if !result.newQueues.isEmpty { learn(result.newQueues) }

@@ -46,6 +46,7 @@ extension Server {
         endSubscriptions(of: connection)
         if connection.waitCount > 0 { waits.remove(connection: connection.slot) }
         connection.waitCount = 0
+        forgetHeld(of: connection)
         if let session = connection.session {
             if session.connection === connection { session.connection = nil }
             if session.welcoming === connection { session.welcoming = nil }

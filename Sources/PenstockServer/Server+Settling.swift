@@ -70,15 +70,29 @@ extension Server {
         return true
     }
 
-    /// Looks again at what waits: flows have settled, or the time of some requests is over.
-    func goOnWithHeld() {
+    /// Looks again at what waits.
+    ///
+    /// - Parameter hasSettled: flows have settled; else only the time of some requests is over.
+    func goOnWithHeld(hasSettled: Bool) {
         nextHeld = .max
         let connections = holdingBack
         holdingBack.removeAll()
         for connection in connections where !connection.stream.isClosed { connection.goOnIfPaused() }
-        let reads = heldReads
+        // In the order of their deadlines.
+        let now = clock.monotonic
+        let count = hasSettled ? heldReads.count : heldReads.prefix { $0.deadline <= now }.count
+        let reads = Array(heldReads.prefix(count))
+        let later = Array(heldReads.dropFirst(count))
         heldReads.removeAll()
         for read in reads { goOn(with: read) }
+        heldReads += later
+        if let first = heldReads.first { nextHeld = min(nextHeld, first.deadline) }
+    }
+
+    /// The connection is gone: nobody wants its answers.
+    func forgetHeld(of connection: Connection) {
+        if !heldReads.isEmpty { heldReads.removeAll { $0.connection == connection.slot } }
+        if !holdingBack.isEmpty { holdingBack.removeAll { $0 === connection } }
     }
 
     private func goOn(with read: HeldRead) {

@@ -374,7 +374,7 @@ package final class Server {
         retain(now: now)
         runDueSchedulers(now: now)
         expireWaits(now: now)
-        if nextHeld <= now { goOnWithHeld() }
+        if nextHeld <= now { goOnWithHeld(hasSettled: false) }
         keepHouse(now: now)
     }
 

@@ -79,6 +79,8 @@ package enum Limits {
     package static let stagedJobsMax = 1_000_000
     /// Bytes of a large add, over all its parts: 1 GiB.
     package static let stagedBytesMax: UInt64 = 1024 * 1024 * 1024
+    /// Dependencies of a large add on jobs that are stored: they are linked in one transaction.
+    package static let stagedOutsideMax = 20_000
     /// Nodes of a large add that stand for stored jobs: its outcome lists them, and has to fit a frame.
     package static let stagedExistingMax = 100_000
     /// Longest time that a request waits for a flow on which a large effect is being carried out, in milliseconds.

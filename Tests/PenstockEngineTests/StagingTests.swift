@@ -257,4 +257,28 @@ import Testing
         #expect(ids == ids.sorted() && ids.count == count)
         try engine.check()
     }
+
+    @Test func `other adds may come between the parts, large ones too`() throws {
+        let items = [ItemSpec.flow("named", [job("a"), job("b", after: [.node("a")]), job("c", after: [.node("b")])])]
+        let (totals, tails) = parts(items, nodes: 1)
+        #expect(try stage(.first, totals, tails[0], add: 1) == .ok)
+        let between = try engine.add(.flow("between", [job("x")]))
+        #expect(try stage(.first, totals, tails[0], add: 2) == .ok)
+        #expect(try stage(.next, totals, tails[1], add: 1) == .ok)
+        #expect(try stage(.next, totals, tails[1], add: 2) == .ok)
+        #expect(try stage(.last, totals, tails[2], add: 1) == .ok)
+        let first = try engine.added(engine.session.next - 1, items)
+        #expect(try stage(.last, totals, tails[2], add: 2) == .ok)
+        let second = try engine.added(engine.session.next - 1, items)
+        #expect(try engine.flow(first.flow).name == "named" && engine.flow(second.flow).name == "named")
+        #expect(try engine.ready().map(\.job).sorted() == [first["a"], between["x"], second["a"]].sorted())
+    }
+
+    @Test func `a session has a bounded number of large adds under way`() throws {
+        let (totals, tails) = parts([chain(2)], nodes: 1)
+        for add in 1...8 { #expect(try stage(.first, totals, tails[0], add: UInt32(add)) == .ok) }
+        #expect(try stage(.first, totals, tails[0], add: 9) == .full)
+        #expect(try stage(.last, totals, tails[1], add: 1) == .ok)
+        #expect(try stage(.first, totals, tails[0], add: 9) == .ok)
+    }
 }

@@ -84,18 +84,41 @@ extension Engine {
         onlyBy two: (JobID, JobID),
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> Bool {
+        // The last one first: where many were cancelled, one that was added later is what still needs it.
+        if record.dependents > 1, let key = try lastDependent(of: job, transaction),
+            try needs(key.dependent, two, transaction)
+        {
+            return false
+        }
         var last: JobID?
         while let key = try nextDependent(of: job, record, after: last, transaction) {
             effects.steps += 1
             last = key.dependent
-            if key.dependent == two.0 || key.dependent == two.1 { continue }
-            // One that is being removed needs nothing any more.
-            guard let dependent = try self.record(of: key.dependent, transaction),
-                !dependent.marks.contains(.isRemoved)
-            else { continue }
-            guard dependent.state == .cancelled, dependent.marks.contains(.isPruned) else { return false }
+            if try needs(key.dependent, two, transaction) { return false }
         }
         return true
+    }
+
+    /// True for a dependent that is none of the two, and that was not cancelled with them.
+    private mutating func needs(
+        _ dependent: JobID,
+        _ two: (JobID, JobID),
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        if dependent == two.0 || dependent == two.1 { return false }
+        // One that is being removed needs nothing any more.
+        guard let record = try record(of: dependent, transaction), !record.marks.contains(.isRemoved) else { return false }
+        return record.state != .cancelled || !record.marks.contains(.isPruned)
+    }
+
+    private func lastDependent(
+        of job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> DependentKey? {
+        var cursor = try transaction.cursor(in: tables.dependents)
+        let beyond = try cursor.seek(to: DependentKey(job, JobID(.max)))?.key
+        let key = try (beyond == nil ? cursor.last() : cursor.previous())?.key
+        return key?.dependency == job ? key : nil
     }
 
     /// The job of the flow with the next id; in the order of ids, those that were added later behind the others.

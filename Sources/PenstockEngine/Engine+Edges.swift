@@ -223,23 +223,43 @@ extension Engine {
         } else {
             _ = try transaction.delete(DependentKey(edge.dependency, key.dependent), in: tables.dependents)
         }
-        if dependency.dependents == 0 {
-            if dependency.marks.contains(.isRemoved) { return try purge(dependency, of: edge.dependency, &transaction) }
-            if makesSink { try becomeSink(&dependency, &transaction) }
+        if dependency.dependents == 0 && dependency.marks.contains(.isRemoved) {
+            return try purge(dependency, of: edge.dependency, &transaction)
         }
+        if makesSink { try becomeSink(&dependency, edge.dependency, &transaction) }
         try rewrite(dependency, of: edge.dependency, &transaction)
     }
 
-    /// Nobody depends on the job any more: how it ends is how its flow ends. A flow that has finished keeps its outcome.
+    /// Nobody in its flow depends on the job any more: how it ends is how its flow ends. A flow that has finished keeps
+    /// its outcome.
     private mutating func becomeSink(
         _ record: inout JobRecord,
+        _ job: JobID,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         guard record.flow != .none, !record.flags.contains(.isSink), try open(record.flow, &transaction),
-            openFlow!.record.finishedAt == 0
+            openFlow!.record.finishedAt == 0, try !hasDependentInFlow(job, record, transaction)
         else { return }
         record.flags.insert(.isSink)
         if record.fails(its: record.state) { openFlow!.record.failedSinks += 1 }
+    }
+
+    /// Dependents that are looked at to find one of the same flow; a job with more of others is taken to have one.
+    private static let sinkStepsMax = 1_000
+
+    private mutating func hasDependentInFlow(
+        _ job: JobID,
+        _ record: JobRecord,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        var last: JobID?
+        var steps = 0
+        while let key = try nextDependent(of: job, record, after: last, transaction) {
+            (last, steps) = (key.dependent, steps + 1)
+            if steps > Engine.sinkStepsMax { return true }
+            if try self.record(of: key.dependent, transaction)?.flow == record.flow { return true }
+        }
+        return false
     }
 
     /// The edge of a job to its next dependent: the one in the record first, then the others in the order of their ids.

@@ -59,6 +59,9 @@ package final class Server {
     var nextExpiry: UInt64 = 0
     /// A look at the finished jobs is due: monotonic milliseconds, and elapsed ones; and a slice of it has been asked for.
     var nextRetention: UInt64 = 0
+    /// When the look that is under way began, and how long after the last one the next may begin.
+    var retentionBegan: UInt64?
+    var retentionPause = Server.retentionMilliseconds
     var retentionDue = UInt64.max
     var isRetaining = false
     var statistics = Statistics()

@@ -107,7 +107,9 @@ extension Engine {
     ) throws(LMDBError) -> Bool {
         if dependent == two.0 || dependent == two.1 { return false }
         // One that is being removed needs nothing any more.
-        guard let record = try record(of: dependent, transaction), !record.marks.contains(.isRemoved) else { return false }
+        guard let record = try record(of: dependent, transaction), !record.marks.contains(.isRemoved) else {
+            return false
+        }
         return record.state != .cancelled || !record.marks.contains(.isPruned)
     }
 
@@ -128,10 +130,6 @@ extension Engine {
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) -> JobID? {
         guard try open(flow, &transaction) else { return nil }
-        let record = openFlow!.record
-        if let next = record.nextJob(after: last) { return next }
-        guard record.later > 0 else { return nil }
-        let key = try transaction.entry(after: FlowJobKey(flow, last), in: tables.laterJobs)?.key
-        return key?.flow == flow ? key?.job : nil
+        return try openFlow!.record.nextJob(of: flow, after: last, tables, transaction)
     }
 }

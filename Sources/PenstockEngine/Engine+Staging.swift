@@ -208,7 +208,7 @@ extension Engine {
     }
 
     /// The next edge from the add that is being staged to a job outside.
-    private mutating func nextOutside(
+    mutating func nextOutside(
         _ from: EdgeKey,
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> (EdgeKey, EdgeRecord)? {
@@ -305,190 +305,6 @@ extension Engine {
         try transaction.put(scratch.span, for: key, in: tables.stagedItems)
     }
 
-    // MARK: The end
-
-    /// Makes the add visible, and answers it as if it had come in one part.
-    private mutating func publish(
-        _ command: Command,
-        at index: UInt32,
-        _ transaction: inout WriteTransaction,
-        _ result: inout BatchResult
-    ) throws(LMDBError) {
-        let record = staging!
-        let outside = try linkOutside(&transaction)
-        for entry in record.counts {
-            let queue = Int(entry.queue.rawValue) - 1
-            for state in JobState.allCases { queues[queue].counts[state] += entry.counts[state] }
-            markDirty(entry.queue)
-        }
-        let start = outcomes.begin(command, at: index)
-        try encodeOutcome(of: record, for: command, &transaction)
-        outcomes.end(command, start)
-        staging = nil
-        try forget(record, &transaction)
-        for key in outside {
-            guard let edge = try edge(key, transaction),
-                let dependency = try self.record(of: edge.dependency, transaction),
-                dependency.state.isFinished
-            else { continue }
-            try settle(key, DependencyEnd(dependency), &transaction, &result)
-        }
-        effects.append(
-            Effect(.publish, record.firstJob.rawValue, detail: record.firstJob.rawValue + UInt64(record.newJobs))
-        )
-        try carryOutEffects(&transaction, &result)
-    }
-
-    /// Tells the jobs outside of their new dependents.
-    private mutating func linkOutside(_ transaction: inout WriteTransaction) throws(LMDBError) -> [EdgeKey] {
-        var found: [EdgeKey] = []
-        while let (key, edge) = try nextOutside(EdgeKey(staging!.firstJob, 0), transaction) {
-            _ = try transaction.delete(key, in: tables.stagedEdges)
-            guard let dependency = try record(of: edge.dependency, transaction) else {
-                throw LMDBError(.corrupted, in: .get)
-            }
-            try link(edge, at: key, dependency, &transaction)
-            found.append(key)
-        }
-        return found
-    }
-
-    /// Writes the body of ``AddOutcome``.
-    private mutating func encodeOutcome(
-        of record: StagedRecord,
-        for command: Command,
-        _ transaction: inout WriteTransaction
-    ) throws(LMDBError) {
-        var writer = WireWriter(capacity: 64 + Int(record.items) * 24 + stagedExisting.nodes.count * 12)
-        writer.u16(UInt16(record.items))
-        var node: UInt32 = 0
-        var existing = stagedExisting.nodes[...]
-        for number in 0..<record.items {
-            let item = try stagedItem(EdgeKey(record.firstJob, number), transaction)
-            writer.flowID(item.newJobs > 0 ? item.flow : .none)
-            writer.jobID(item.first)
-            writer.u32(item.nodes)
-            writer.u32(item.nodes - item.newJobs)
-            while let entry = existing.first, entry.node < node + item.nodes {
-                writer.u32(entry.node - node)
-                writer.jobID(entry.job)
-                existing.removeFirst()
-            }
-            node += item.nodes
-            if item.newJobs == 0 && item.flow != .none { try forget(item.flow, &transaction) }
-        }
-        outcomes.write(writer.span, of: command)
-    }
-
-    /// Makes the published jobs ready, or lets their delay begin, in the order of their ids.
-    mutating func publish(
-        _ effect: Effect,
-        _ transaction: inout WriteTransaction,
-        _ result: inout BatchResult
-    ) throws(LMDBError) -> Effect? {
-        var next = max(effect.cursor, effect.subject)
-        while next < effect.detail {
-            if effects.isExhausted {
-                var rest = effect
-                rest.cursor = next
-                return rest
-            }
-            effects.steps += 1
-            let job = JobID(next)
-            next += 1
-            guard var record = try record(of: job, transaction) else { continue }
-            switch record.state {
-            case .waiting:
-                // It is there already where it was given a dependency meanwhile, and released.
-                let key = ReadyKey(record.queue, record.turn)
-                guard try transaction.get(key, in: tables.ready) == nil else { continue }
-                try makeReady(&record, of: job, &transaction, &result)
-            case .delayed:
-                guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else {
-                    continue
-                }
-                try delay(&record, of: job, by: record.due, &transaction, &result)
-                try rewrite(record, of: job, &transaction)
-            default: continue
-            }
-        }
-        return nil
-    }
-
-    // MARK: Dropping
-
-    /// Drops what has come of an add: its jobs stay hidden until the last of them is gone.
-    mutating func drop(_ record: StagedRecord, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        let key = StagedAddKey(session: record.session, add: record.add)
-        _ = try transaction.delete(key, in: tables.stagedAdds)
-        effects.append(Effect(.dropStaged, record.firstJob.rawValue))
-        var none = BatchResult()
-        try carryOutEffects(&transaction, &none)
-    }
-
-    /// Deletes the rows of a dropped add's jobs.
-    mutating func dropStaged(
-        _ effect: Effect,
-        _ transaction: inout WriteTransaction
-    ) throws(LMDBError) -> Effect? {
-        guard let staged = try staged(effect.subject, transaction) else { return nil }
-        var next = max(effect.cursor, effect.subject)
-        while next < effect.subject + UInt64(staged.newJobs) {
-            if effects.isExhausted {
-                var rest = effect
-                rest.cursor = next
-                return rest
-            }
-            effects.steps += 1
-            try deleteStaged(JobID(next), &transaction)
-            next += 1
-        }
-        for number in 0..<staged.items { try forget(FlowID(staged.firstFlow.rawValue + UInt64(number)), &transaction) }
-        try forget(staged, &transaction)
-        return nil
-    }
-
-    private mutating func deleteStaged(_ job: JobID, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        guard let record = try record(of: job, transaction) else { return }
-        if let id = try customID(of: job, record, transaction) {
-            _ = try transaction.delete(CustomIDKey(record.queue, id.rawSpan), in: tables.customIDs)
-        }
-        while let (key, edge) = try nextEdge(of: job, from: 0, transaction) {
-            effects.steps += 1
-            _ = try transaction.delete(key, in: tables.edges)
-            _ = try transaction.delete(key, in: tables.stagedEdges)
-            _ = try transaction.delete(DependentKey(edge.dependency, job), in: tables.dependents)
-        }
-        _ = try transaction.delete(job.rawValue, in: tables.payloads)
-        _ = try transaction.delete(job.rawValue, in: tables.jobs)
-    }
-
-    /// Deletes the rows that only staging needs.
-    private mutating func forget(_ record: StagedRecord, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        _ = try transaction.delete(record.firstJob.rawValue, in: tables.staged)
-        _ = try transaction.delete(StagedAddKey(session: record.session, add: record.add), in: tables.stagedAdds)
-        for number in 0..<record.items {
-            _ = try transaction.delete(EdgeKey(record.firstJob, number), in: tables.stagedItems)
-        }
-        while let key = try transaction.entry(atOrAfter: EdgeKey(record.firstJob, 0), in: tables.stagedExisting)?.key,
-            key.dependent == record.firstJob
-        {
-            _ = try transaction.delete(key, in: tables.stagedExisting)
-        }
-        stagedRanges.removeAll { $0.firstJob == record.firstJob }
-    }
-
-    /// Drops the large adds of a session that is forgotten.
-    mutating func dropStaged(of session: SessionID, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        while true {
-            let from = StagedAddKey(session: session, add: 0)
-            guard let key = try transaction.entry(atOrAfter: from, in: tables.stagedAdds)?.key, key.session == session,
-                let record = try staged(session, key.add, transaction)
-            else { return }
-            try drop(record, &transaction)
-        }
-    }
-
     // MARK: Rows
 
     /// Large adds that may be under way at a time, over all sessions.
@@ -510,7 +326,7 @@ extension Engine {
         return count
     }
 
-    private func staged(
+    func staged(
         _ session: SessionID,
         _ add: UInt32,
         _ transaction: borrowing WriteTransaction
@@ -525,12 +341,12 @@ extension Engine {
         return try staged(first, transaction)
     }
 
-    private func staged(_ first: UInt64, _ transaction: borrowing WriteTransaction) throws(LMDBError) -> StagedRecord? {
+    func staged(_ first: UInt64, _ transaction: borrowing WriteTransaction) throws(LMDBError) -> StagedRecord? {
         guard let row = try transaction.get(first, in: tables.staged) else { return nil }
         return try decode { () throws(WireError) in try StagedRecord(row) }
     }
 
-    private func stagedItem(
+    func stagedItem(
         _ key: EdgeKey,
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> StagedItem {
@@ -549,7 +365,7 @@ extension Engine {
         return try decode { () throws(WireError) in bytes.array(try PayloadRow(bytes, flags: record.flags).customID) }
     }
 
-    private mutating func putStaged(_ record: StagedRecord, _ transaction: inout WriteTransaction) throws(LMDBError) {
+    mutating func putStaged(_ record: StagedRecord, _ transaction: inout WriteTransaction) throws(LMDBError) {
         scratch.removeAll()
         record.encode(into: &scratch)
         try transaction.put(scratch.span, for: record.firstJob.rawValue, in: tables.staged)

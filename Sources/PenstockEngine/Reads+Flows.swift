@@ -70,7 +70,7 @@ extension Reads {
         var last = JobID(start - 1)
         var scanned = 0
         while let job = try wrap({ () throws(LMDBError) in
-            try nextJob(of: request.flow, flow, after: last, snapshot)
+            try flow.nextJob(of: request.flow, after: last, tables, snapshot)
         }) {
             if page.rows.count >= rowsMax || scanned >= Reads.scannedPerPageMax {
                 page.next = cursor.seal(job.rawValue)
@@ -102,19 +102,6 @@ extension Reads {
             finishedAt: record.finishedAt,
             dependencies: record.dependencies.counts
         )
-    }
-
-    /// The job of the flow with the next id; those that were added later stand behind the others.
-    private func nextJob<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        of flow: FlowID,
-        _ record: FlowRecord,
-        after last: JobID,
-        _ snapshot: borrowing Snapshot
-    ) throws(LMDBError) -> JobID? {
-        if let next = record.nextJob(after: last) { return next }
-        guard record.later > 0 else { return nil }
-        let key = try snapshot.entry(after: FlowJobKey(flow, last), in: tables.laterJobs)?.key
-        return key?.flow == flow ? key?.job : nil
     }
 
     package func flowEdges<Snapshot: Transaction & ~Copyable & ~Escapable>(

@@ -1,3 +1,4 @@
+import LMDB
 package import PenstockWire
 
 /// The counters that every batch moves, and what the database is. One row.
@@ -205,6 +206,19 @@ struct FlowRecord: Sendable {
     func nextJob(after last: JobID) -> JobID? {
         let next = JobID(max(last.rawValue == .max ? last.rawValue : last.rawValue + 1, firstJob.rawValue))
         return next < end ? next : nil
+    }
+
+    /// The next job of the flow in the order of ids; those that were added later stand behind the others.
+    func nextJob<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of flow: FlowID,
+        after last: JobID,
+        _ tables: Tables,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> JobID? {
+        if let next = nextJob(after: last) { return next }
+        guard later > 0 else { return nil }
+        let key = try snapshot.entry(after: FlowJobKey(flow, last), in: tables.laterJobs)?.key
+        return key?.flow == flow ? key?.job : nil
     }
 
     /// True for the ids that a job of the flow can have.

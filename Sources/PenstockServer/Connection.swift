@@ -87,7 +87,10 @@ final class Connection: StreamDelegate {
 
     private var isBehind: Bool {
         stream.unsentBytes > Server.unsentBytesForDeliveryMax
-            || session.map { $0.accepted - $0.applied > Server.commandsOfSessionMax } ?? false
+            || session.map {
+                $0.accepted - $0.applied > Server.commandsOfSessionMax
+                    || $0.bytesInFlight > Server.commandBytesOfSessionMax
+            } ?? false
     }
 
     /// Nothing is read from it until its commands are durable: its heartbeats lie unread, by no fault of its own.

@@ -10,6 +10,7 @@ extension Server {
         connection.session?.lastHeard = now
         do throws(WireError) {
             try take(header, body, connection)
+            if Opcode(rawValue: header.opcode)?.isDurable == true { connection.session?.weigh(body.byteCount) }
         } catch {
             connection.refuse(header, error)
             // A numbered command that could not be taken would leave a gap in the numbers.

@@ -385,6 +385,8 @@ package final class Server {
     static let unsentBytesMax = 8 << 20
     /// Commands of one session that may wait to be durable before nothing more is read from it.
     static let commandsOfSessionMax: UInt64 = 65_536
+    /// Bytes of such commands.
+    static let commandBytesOfSessionMax = 16 << 20
     /// Bytes that a client may leave unread before deliveries to it wait.
     static let unsentBytesForDeliveryMax = 1 << 20
 }

@@ -27,9 +27,12 @@ final class Session {
     var lastHeard: UInt64
     var lastConfirm: UInt64
 
-    /// Durable frames that are not answered: the last number in each, and the bytes that it takes of the add window.
-    private var framesInFlight: Deque<(last: UInt64, addBytes: Int)> = []
+    /// Durable frames that are not answered: the last number in each, the bytes that it takes of the add window, and
+    /// those that the server keeps for it.
+    private var framesInFlight: Deque<(last: UInt64, addBytes: Int, bytes: Int)> = []
     private var addBytesInFlight = 0
+    /// Bytes of the durable frames that are not answered.
+    private(set) var bytesInFlight = 0
     /// Milliseconds; the shortest lease that it has asked for.
     var lockDurationMin = Limits.lockDurationMillisecondsDefault
 
@@ -70,8 +73,15 @@ final class Session {
             )
         }
         accepted += UInt64(count)
-        framesInFlight.append((accepted, addBytes))
+        framesInFlight.append((accepted, addBytes, 0))
         addBytesInFlight += addBytes
+    }
+
+    /// The frame that was accepted last has so many bytes; one that was not accepted changes nothing.
+    func weigh(_ bytes: Int) {
+        guard let last = framesInFlight.indices.last, framesInFlight[last].bytes == 0 else { return }
+        framesInFlight[last].bytes = bytes
+        bytesInFlight += bytes
     }
 
     /// Commands up to the number are durable.
@@ -79,6 +89,7 @@ final class Session {
         applied = sequence
         while let first = framesInFlight.first, first.last <= sequence {
             addBytesInFlight -= first.addBytes
+            bytesInFlight -= first.bytes
             framesInFlight.removeFirst()
         }
     }

@@ -14,7 +14,8 @@ extension Reads {
         return DependencyTotals(commit: snapshot.id, counts: record.dependencies.counts)
     }
 
-    /// The pages asked for; together they hold at most the bytes of one page.
+    /// The pages asked for; together they hold at most the bytes of one page, and one row above them, so that the
+    /// answer fits a frame.
     package func dependencies<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ request: GetDependencies,
         _ snapshot: borrowing Snapshot
@@ -28,21 +29,24 @@ extension Reads {
             let place = try cursor.open(page.cursor) ?? 0
             guard place <= UInt64(record.dependencies.positions) else { throw cursor.refusal(page.cursor) }
             page.cursor = place
-            var rows = try wrap { () throws(LMDBError) in
+            var (rows, next) = try wrap { () throws(LMDBError) in
                 try dependencyPage(of: request.job, page, &bytesLeft, snapshot)
             }
-            if rows.next != 0 { rows.next = cursor.seal(rows.next) }
+            if let next { rows.next = cursor.seal(UInt64(next)) }
             answer.pages.append(rows)
         }
         return answer
     }
 
+    /// One page, and the position to go on from.
+    ///
+    /// A page that comes when no bytes are left is empty, and goes on from its first row.
     private func dependencyPage<Snapshot: Transaction & ~Copyable & ~Escapable>(
         of job: JobID,
         _ page: GetDependencies.Page,
         _ bytesLeft: inout Int,
         _ snapshot: borrowing Snapshot
-    ) throws(LMDBError) -> DependencyPages.Page {
+    ) throws(LMDBError) -> (DependencyPages.Page, next: UInt32?) {
         let rowsMax = rowLimit(page.rows)
         var answer = DependencyPages.Page(kind: page.kind, next: 0, rows: [])
         var cursor = try snapshot.cursor(in: tables.edges)
@@ -51,22 +55,19 @@ extension Reads {
         while let found = entry, let key = found.key, key.dependent == job {
             let value = found.value
             let edge = try decode { () throws(WireError) in try EdgeRecord(value) }
-            if answer.rows.count >= rowsMax || scanned >= Reads.scannedPerPageMax || bytesLeft <= 0 {
-                // Never without progress: the first row is taken whatever its size.
-                if !answer.rows.isEmpty || scanned > 0 {
-                    answer.next = UInt64(key.position)
-                    return answer
-                }
+            let isFull = answer.rows.count >= rowsMax || bytesLeft <= 0
+            if scanned >= Reads.scannedPerPageMax || isFull && (!answer.rows.isEmpty || edge.kind == page.kind) {
+                return (answer, key.position)
             }
             scanned += 1
             if edge.kind == page.kind {
                 let row = try dependencyRow(key.position, edge, snapshot)
-                bytesLeft -= 64 + row.byteCount
+                bytesLeft -= row.byteCount
                 answer.rows.append(row)
             }
             entry = try cursor.next()
         }
-        return answer
+        return (answer, nil)
     }
 
     private func dependencyRow<Snapshot: Transaction & ~Copyable & ~Escapable>(
@@ -87,7 +88,13 @@ extension Reads {
         let record = try decode { () throws(WireError) in try JobRecord(bytes) }
         row.queue = try queueName(record.queue, snapshot)
         row.name = try name(of: edge.dependency, record, snapshot)
-        if edge.kind != .unprocessed { row.outcome = try outcome(of: edge.dependency, record, snapshot) }
+        guard edge.kind != .unprocessed else { return row }
+        let outcome = try outcome(of: edge.dependency, record, snapshot)
+        switch (edge.kind, outcome) {
+        case (.processed, .result), (.ignored, .failure), (.failed, .failure): row.outcome = outcome
+        // The edge was decided by hand: how the dependency ended has nothing to say about it.
+        default: break
+        }
         return row
     }
 
@@ -151,12 +158,13 @@ extension Reads {
 }
 
 extension DependencyPages.Row {
-    /// Bytes of what varies.
+    /// Bytes on the wire, at most.
     var byteCount: Int {
-        switch outcome {
-        case .none: 0
-        case .result(_, let bytes): bytes.count
-        case .failure(let message, let details): message.utf8.count + details.count
+        let rest = 32 + queue.utf8.count + name.utf8.count
+        return switch outcome {
+        case .none: rest
+        case .result(_, let bytes): rest + bytes.count
+        case .failure(let message, let details): rest + message.utf8.count + details.count
         }
     }
 }

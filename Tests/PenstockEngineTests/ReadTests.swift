@@ -93,13 +93,48 @@ import Testing
         let pages = try pages(flow["d"], .processed, rows: 0)
         #expect(pages.map(\.count) == [2, 2, 2])
         #expect(pages.flatMap { $0 }.map(\.position) == [0, 1, 2, 3, 4, 5])
-        let both = GetDependencies(job: flow["d"], pages: [.init(kind: .processed), .init(kind: .processed)])
-        let answer = try engine.open.read { try engine.open.reads.dependencies(both, $0) }
-        #expect(answer.pages.map(\.rows.count) == [2, 1])
         let bad = GetDependencies(job: flow["d"], pages: [.init(kind: .processed, cursor: 77)])
         #expect(
             try refusal { _ = try engine.open.read { try engine.open.reads.dependencies(bad, $0) } } == .invalidCursor
         )
+    }
+
+    @Test func `all pages of one answer fit a frame, and one that comes back empty can be gone on with`() throws {
+        engine.checks = false
+        let size = PenstockWire.Limits.payloadBytesMax
+        let names = (0..<4).map { String(repeating: "\($0)", count: 255) }
+        let flow = try engine.add(
+            .flow([job("f"), job("u")] + names.map { job($0) }
+                + [job("d", after: [.node("f", .ignore), .node("u")] + names.map { .node($0) })])
+        )
+        try engine.fail(flow["f"], message: String(repeating: "m", count: 4096))
+        for name in names { try engine.complete(flow[name], .binary, [UInt8](repeating: 1, count: size - 1)) }
+        let kinds: [DependencyKind] = [.processed, .ignored, .unprocessed, .failed]
+        var pages = kinds.map { GetDependencies.Page(kind: $0) }
+        var found: [DependencyKind: [UInt32]] = [:]
+        var counts: [[Int]] = []
+        while !pages.isEmpty {
+            let request = GetDependencies(job: flow["d"], pages: pages)
+            let answer = try engine.open.read { try engine.open.reads.dependencies(request, $0) }
+            var writer = WireWriter()
+            answer.encodeFrame(into: &writer, correlation: 0)
+            #expect(writer.count <= PenstockWire.Limits.frameBytesMax)
+            counts.append(answer.pages.map(\.rows.count))
+            for page in answer.pages { found[page.kind, default: []] += page.rows.map(\.position) }
+            pages = answer.pages.filter { $0.next != 0 }.map { .init(kind: $0.kind, cursor: $0.next) }
+        }
+        // The edges of kinds that found no room begin at position 0: their cursors are none all the same.
+        #expect(counts == [[1, 0, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 1]])
+        #expect(found == [.processed: [2, 3, 4, 5], .ignored: [0], .unprocessed: [1], .failed: []])
+    }
+
+    @Test func `an edge that was decided by hand does not bear how its dependency ended`() throws {
+        let flow = try engine.add(.flow([job("a"), job("d", after: [.node("a", .wait)])]))
+        try engine.fail(flow["a"])
+        try engine.resolve(flow["d"], flow["a"], to: .processed)
+        let request = GetDependencies(job: flow["d"], pages: [.init(kind: .processed)])
+        let answer = try engine.open.read { try engine.open.reads.dependencies(request, $0) }
+        #expect(answer.pages[0].rows.map(\.outcome) == [.none])
     }
 
     private func dependents(_ job: JobID, rows: UInt32) throws -> [JobID] {

@@ -84,6 +84,9 @@ package struct GetDependencies: WireMessage {
         guard !pages.isEmpty, pages.count <= DependencyKind.allCases.count else {
             throw WireError(.invalidRequest, "\(pages.count) pages of dependencies asked for; 1 to 4 are allowed.")
         }
+        guard Set(pages.map(\.kind)).count == pages.count else {
+            throw WireError(.invalidRequest, "A kind of dependencies is asked for twice; each may stand once.")
+        }
     }
 }
 

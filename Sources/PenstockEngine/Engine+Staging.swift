@@ -21,8 +21,10 @@ extension Engine {
     ) throws(LMDBError) {
         var known: StagedRecord?
         do throws(PlanError) {
+            if let add = Stage.Head.add(in: body) {
+                known = try planning { () throws(LMDBError) in try staged(command.session, add, transaction) }
+            }
             let head = try stageHead(body)
-            known = try planning { () throws(LMDBError) in try staged(command.session, head.add, transaction) }
             if head.part == .abandon {
                 guard let known else { throw .refused(.noSuchStage(head.add)) }
                 try planning { () throws(LMDBError) in try drop(known, &transaction) }

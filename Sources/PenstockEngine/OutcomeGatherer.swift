@@ -130,8 +130,9 @@ struct OutcomeGatherer {
         sessions[place].writer.u32(0)
     }
 
-    /// Bytes above which a body takes no further outcome, so that every body fits a frame.
-    static let bodyBytesMax = 1 << 20
+    /// Bytes above which a body takes no further outcome, so that every body fits a frame: with the largest
+    /// outcome behind it, too, which is that of a large add (1.4 MB: its items, and the jobs that were there already).
+    static let bodyBytesMax = 512 * 1024
 
     /// - Parameter mayBegin: a new body may be begun where the session's last one is long enough.
     private mutating func place(of command: Command, mayBegin: Bool = false) -> Int {

@@ -52,11 +52,13 @@ import Testing
         _ part: Stage.Part,
         _ totals: Stage.Totals,
         _ tail: AddTail?,
-        add: UInt32 = 1
+        add: UInt32 = 1,
+        change: (inout WireWriter) -> Void = { _ in }
     ) throws -> ErrorCode? {
         let sequence = engine.session.draw()
         var writer = WireWriter()
         Stage(sequence: sequence, add: add, part: part, totals: totals, tail: tail).encode(into: &writer)
+        change(&writer)
         let body = engine.batch.keep(writer.span)
         engine.stage(.stage, engine.session) {
             $0.sequence = sequence
@@ -223,6 +225,37 @@ import Testing
         #expect(try stage(.abandon, totals, nil) == .ok)
         #expect(try engine.dump().jobs.isEmpty)
         #expect(engine.open.engine.stagedRanges.isEmpty)
+    }
+
+    @Test func `a part whose head is refused drops the add, too`() throws {
+        let (totals, tails) = parts([chain(3)], nodes: 1)
+        var (none, tooMany) = (totals, totals)
+        none.jobs = 0
+        tooMany.items = 10_001
+        for (wrong, code) in [(none, ErrorCode.emptyAdd), (tooMany, .tooManyJobs)] {
+            #expect(try stage(.first, totals, tails[0]) == .ok)
+            #expect(try stage(.next, wrong, tails[1]) == code)
+            #expect(engine.open.engine.stagedRanges.isEmpty)
+        }
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        // An unknown part: the byte behind the sequence and the add's number.
+        #expect(try stage(.next, totals, tails[1]) { $0.patch(UInt32(9) | totals.jobs << 8, at: 12) } == .invalidOption)
+        #expect(engine.open.engine.stagedRanges.isEmpty)
+        #expect(try engine.dump().jobs.isEmpty)
+    }
+
+    @Test func `an add can be abandoned whatever its totals are said to be`() throws {
+        let (totals, tails) = parts([chain(3)], nodes: 1)
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        #expect(try stage(.abandon, Stage.Totals(jobs: 0, items: 0, bytes: .max), nil) == .ok)
+        #expect(engine.open.engine.stagedRanges.isEmpty)
+    }
+
+    @Test func `the outcome of the largest add fits a frame behind others`() throws {
+        let items = PenstockWire.Limits.itemsPerAddMax * 24
+        let existing = PenstockWire.Limits.stagedExistingMax * 12
+        let heads = FrameHeader.byteCount + 12 + 22 + 22 + 2
+        #expect(OutcomeGatherer.bodyBytesMax + heads + items + existing <= PenstockWire.Limits.frameBytesMax)
     }
 
     @Test func `an add goes with the session that has not finished it`() throws {

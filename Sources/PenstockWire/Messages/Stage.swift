@@ -80,7 +80,15 @@ package struct Stage: WireMessage {
             self.part = part
             tail = try reader.range(part == .abandon ? 0 : reader.remaining)
             guard add != 0 else { throw WireError(.invalidOption, "The number of a large add can't be 0.") }
-            try totals.validate()
+            if part != .abandon { try totals.validate() }
+        }
+
+        /// The number of the large add that a part is meant for, whatever is wrong with the rest of it; nil where it
+        /// can't be read.
+        package static func add(in body: RawSpan) -> UInt32? {
+            var reader = WireReader(body)
+            guard (try? reader.u64()) != nil else { return nil }
+            return try? reader.u32()
         }
     }
 

@@ -179,6 +179,7 @@ extension Engine {
         if options.backoff != .none { record.flags.insert(.hasBackoff) }
         if options.cancelSiblings { record.marks.insert(.cancelsSiblings) }
         if options.repeatEvery > 0 { record.marks.insert(.repeats) }
+        if !node.fields.childKey.isEmpty { record.marks.insert(.hasChildKeys) }
         if options.lifo { record.flags.insert(.lifo) }
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
         if options.keepCompleted != nil || options.keepFailed != nil { record.flags.insert(.hasRetention) }

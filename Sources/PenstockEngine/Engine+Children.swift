@@ -107,10 +107,34 @@ extension Engine {
             scratch.jobID(plan.nodes[index].job)
             let key = ChildKey(held.job, body.extracting(plan.nodes[index].fields.childKey))
             try transaction.put(scratch.span, for: key, in: tables.childKeys)
+            if plan.nodes[index].isExisting { continue }
+            scratch.removeAll()
+            scratch.jobID(held.job)
+            try transaction.put(scratch.span, for: ChildKey(plan.nodes[index].job, RawSpan()), in: tables.childKeys)
         }
     }
 
-    /// Deletes the keys of a job's children: when the job is removed, for a job that is marked `hasChildKeys`.
+    /// True for a child whose key a later attempt of an unfinished job may name.
+    ///
+    /// Its edges do not tell: its dependents in the add may have finished, or its edge be gone.
+    mutating func isNamedByUnfinished(
+        _ job: JobID,
+        _ record: JobRecord,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard record.marks.contains(.hasChildKeys),
+            let bytes = try transaction.get(ChildKey(job, RawSpan()), in: tables.childKeys)
+        else { return false }
+        let holder = try decode { () throws(WireError) in
+            var reader = WireReader(bytes)
+            return try reader.jobID()
+        }
+        guard let holding = try self.record(of: holder, transaction) else { return false }
+        return !holding.marks.contains(.isRemoved) && !holding.state.isFinished
+    }
+
+    /// Deletes the keys of a job's children, and the row of its own: when the job is removed, for a job that is marked
+    /// `hasChildKeys`.
     mutating func deleteChildKeys(of job: JobID, _ transaction: inout WriteTransaction) throws(LMDBError) {
         while let key = try firstChildKey(of: job, transaction) {
             _ = try transaction.delete(ChildKey(job, key.rawSpan), in: tables.childKeys)

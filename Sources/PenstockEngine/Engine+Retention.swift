@@ -133,14 +133,17 @@ extension Engine {
         }
     }
 
-    /// True where nobody needs the job: its flow has finished, and so has every job that depends on it.
+    /// True where nobody needs the job: its flow has finished, and so has every job that depends on it, or that a
+    /// worker may ask for it by its key under.
     private mutating func mayGo(
         _ job: JobID,
         _ record: JobRecord,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) -> Bool {
         if record.flow != .none, try open(record.flow, &transaction), openFlow!.record.unfinished > 0 { return false }
-        guard record.dependents <= Engine.retentionDependentsMax else { return false }
+        guard record.dependents <= Engine.retentionDependentsMax,
+            try !isNamedByUnfinished(job, record, transaction)
+        else { return false }
         var last: JobID?
         while let key = try nextDependent(of: job, record, after: last, transaction) {
             effects.steps += 1

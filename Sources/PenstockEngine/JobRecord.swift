@@ -55,7 +55,8 @@ struct JobRecord: Sendable {
         static let isRemoved = Marks(rawValue: 1 << 3)
         /// Added to its flow when that ran: its id is not among the flow's first ones.
         static let isAddedLater = Marks(rawValue: 1 << 4)
-        /// It has child keys: names of dependencies that were added at run time.
+        /// It has rows among the child keys: names of dependencies that were added at run time, or the job under which
+        /// it has such a name itself.
         static let hasChildKeys = Marks(rawValue: 1 << 5)
         /// When it has finished, a scheduler goes on with it.
         static let repeats = Marks(rawValue: 1 << 6)

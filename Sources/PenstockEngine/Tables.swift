@@ -300,7 +300,7 @@ struct CustomIDKey: TableKey, ~Escapable {
     }
 }
 
-/// `u64 job whose worker added the child | the child's key`
+/// `u64 job whose worker added the child | the child's key`; with the child first and no key, the row leads back.
 struct ChildKey: TableKey, ~Escapable {
     let parent: JobID
     let key: RawSpan

@@ -30,6 +30,8 @@ struct Dump {
     var leases: [JobID: LeaseRecord] = [:]
     var laterJobs: [FlowJobKey] = []
     var childKeys: [(parent: JobID, key: [UInt8], job: JobID)] = []
+    /// The job under which a child has a key, by the child.
+    var keyHolders: [JobID: JobID] = [:]
     var pending: [(key: UInt64, settlement: UInt64, effect: Effect)] = []
     var settlements: [UInt64: SettlementRecord] = [:]
     var settling: [SettlingKey] = []
@@ -114,7 +116,9 @@ struct Dump {
             var key = KeyReader(found.keyBytes)
             let parent = JobID(key.readUInt64()!)
             var value = WireReader(found.value)
-            childKeys.append((parent, [UInt8](copying: key.readRest()), try value.jobID()))
+            let name = [UInt8](copying: key.readRest())
+            let job = try value.jobID()
+            if name.isEmpty { keyHolders[parent] = job } else { childKeys.append((parent, name, job)) }
             entry = try cursor.next()
         }
     }

@@ -189,6 +189,31 @@ import Testing
         #expect(try engine.dump().childKeys.map(\.parent) == [two.job])
     }
 
+    @Test func `a finished child with a key is kept while the job that it was added under is unfinished`() throws {
+        engine.retention = RetentionRules(completed: Retention(count: 0), failed: Retention(count: 0))
+        let lease = try leased()
+        let specs: [ItemSpec] = [
+            .flow([job("a").keyed("a"), job("b", after: [.node("a")]).keyed("b")]).child(),
+            .child(job("c").keyed("c"), .remove), .child(job("d")),
+        ]
+        let first = try engine.addHeld(lease, specs[0], specs[1], specs[2])
+        for name in ["a", "b"] { try engine.complete(first[name]) }
+        // Its edge is gone: nothing but the key names it.
+        try engine.fail(first["c"])
+        engine.advance(60_000)
+        try engine.retain()
+        #expect(try engine.present([first["a"], first["b"], first["c"]]).count == 3)
+        let second = try engine.addHeld(lease, specs[0], specs[1])
+        for name in ["a", "b", "c"] { #expect(second[name] == first[name]) }
+        try engine.complete(first["d"])
+        try engine.complete(lease.job)
+        engine.advance(60_000)
+        try engine.retain()
+        try engine.retain()
+        #expect(try engine.stored() == [])
+        #expect(try engine.dump().childKeys.isEmpty && engine.dump().keyHolders.isEmpty)
+    }
+
     // MARK: Flows
 
     @Test func `a job added alone belongs to the flow of the job whose worker added it`() throws {

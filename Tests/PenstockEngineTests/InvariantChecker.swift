@@ -427,6 +427,14 @@ struct InvariantChecker {
             let marks = dump.jobs[key.parent]?.marks
             expect(marks?.contains(.hasChildKeys) == true, "a child's key of job \(key.parent), which has none")
         }
+        for (child, holder) in dump.keyHolders {
+            expect(dump.jobs[child]?.marks.contains(.hasChildKeys) == true, "job \(child) has no key under a job")
+            let isKnown = dump.jobs[holder]?.marks.contains(.isRemoved) == false
+            expect(
+                !isKnown || dump.childKeys.contains { $0.parent == holder && $0.job == child },
+                "job \(child) has no key under job \(holder)"
+            )
+        }
     }
 
     private mutating func checkSessions() {

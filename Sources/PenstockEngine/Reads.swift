@@ -177,7 +177,7 @@ package struct Reads {
         return (reason, message)
     }
 
-    private func find<Snapshot: Transaction & ~Copyable & ~Escapable>(
+    package func find<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ reference: JobReference,
         _ snapshot: borrowing Snapshot
     ) throws(Failure) -> JobID {

@@ -36,7 +36,11 @@ extension Server {
                     "A resumed session begins with HOLD."
                 )
             }
-        case .open: break
+        case .open:
+            // It would give back the leases that it does not list.
+            if opcode == .hold {
+                throw WireError(.invalidRequest, "HOLD is sent once, after the welcome to a resumed session.")
+            }
         case .welcoming: throw WireError(.helloExpected, "A frame came before the welcome.")
         case .closing: return
         }
@@ -47,13 +51,13 @@ extension Server {
         switch opcode {
         case .complete: try complete(body, session)
         case .fail: try fail(body, session)
-        case .add: try change(.add, body, session, addBytes: body.byteCount)
+        case .add: try change(.add, body, session, addBytes: body.frameBytes)
         case .addHeld: try addHeld(body, session)
         case .move: try move(body, session)
         case .cancel, .retry, .finish, .resolve, .remove, .clean:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
-        case .stage: try change(.stage, body, session, addBytes: body.byteCount)
+        case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)
         case .heartbeat: try heartbeat(Heartbeat(body: body), session)
@@ -409,6 +413,11 @@ extension WireError {
     static func unknownStream(_ stream: UInt32) -> WireError {
         WireError(.unknownStream, "Stream \(stream) is not subscribed.")
     }
+}
+
+extension RawSpan {
+    /// Bytes of the frame whose body this is.
+    var frameBytes: Int { FrameHeader.byteCount + byteCount }
 }
 
 extension Opcode {

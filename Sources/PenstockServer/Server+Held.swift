@@ -11,7 +11,7 @@ extension Server {
     func addHeld(_ body: RawSpan, _ session: Session) throws(WireError) {
         var reader = WireReader(body)
         let sequence = try reader.u64()
-        try session.accept(first: sequence, count: 1, addBytes: body.byteCount)
+        try session.accept(first: sequence, count: 1, addBytes: body.frameBytes)
         let head: HeldAdd.Head
         do throws(WireError) { head = try HeldAdd.Head(body) } catch { return refuse(sequence, session, error) }
         let lease: Lease?

@@ -13,7 +13,7 @@ import UV
 extension Server {
     /// What a request is about.
     private enum Subject {
-        case job(JobID)
+        case job(JobReference)
         case flow(FlowID)
     }
 
@@ -122,7 +122,8 @@ extension Server {
         guard let snapshot = try? reader.begin() else { return false }
         switch subject {
         case .flow(let flow): return (try? reads.isSettling(flow, snapshot)) == true
-        case .job(let job):
+        case .job(let reference):
+            guard let job = try? reads.find(reference, snapshot) else { return false }
             if let slot = dispatcher.leases.slot(of: job),
                 dispatcher.leases[slot].sessionSlot == connection.session?.slot
             {
@@ -135,33 +136,31 @@ extension Server {
     /// What the request is about; nil where it does not wait, or can't be read.
     private func subject(of opcode: Opcode, _ body: RawSpan) -> Subject? {
         switch opcode {
-        case .getJob:
-            guard case .id(let job) = (try? GetJob(body: body))?.job else { return nil }
-            return .job(job)
-        case .getDependencies: return (try? GetDependencies(body: body)).map { .job($0.job) }
-        case .countDependencies: return (try? CountDependencies(body: body)).map { .job($0.job) }
-        case .getDependents: return (try? GetDependents(body: body)).map { .job($0.job) }
-        case .getTree: return (try? GetTree(body: body)).map { .job($0.job) }
+        case .getJob: return (try? GetJob(body: body)).map { .job($0.job) }
+        case .getDependencies: return (try? GetDependencies(body: body)).map { .job(.id($0.job)) }
+        case .countDependencies: return (try? CountDependencies(body: body)).map { .job(.id($0.job)) }
+        case .getDependents: return (try? GetDependents(body: body)).map { .job(.id($0.job)) }
+        case .getTree: return (try? GetTree(body: body)).map { .job(.id($0.job)) }
         case .getFlowNodes: return (try? GetFlowNodes(body: body)).map { .flow($0.flow) }
         case .getFlowEdges: return (try? GetFlowEdges(body: body)).map { .flow($0.flow) }
-        case .finish: return (try? Finish(body: body)).map { .job($0.job) }
-        case .resolve: return (try? Resolve(body: body)).map { .job($0.dependent) }
+        case .finish: return (try? Finish(body: body)).map { .job(.id($0.job)) }
+        case .resolve: return (try? Resolve(body: body)).map { .job(.id($0.dependent)) }
         case .cancel:
             switch (try? Cancel(body: body))?.target {
-            case .job(let job), .tree(let job): return .job(job)
+            case .job(let job), .tree(let job): return .job(.id(job))
             case .flow(let flow): return .flow(flow)
             case nil: return nil
             }
         case .retry:
             switch (try? Retry(body: body))?.target {
-            case .job(let job): return .job(job)
+            case .job(let job): return .job(.id(job))
             case .flow(let flow): return .flow(flow)
             case .queue, nil: return nil
             }
         case .remove:
             switch (try? Remove(body: body))?.target {
-            case .job(let job, _): return .job(job)
-            case .unprocessedDependencies(let job): return .job(job)
+            case .job(let job, _): return .job(.id(job))
+            case .unprocessedDependencies(let job): return .job(.id(job))
             case .flow(let flow): return .flow(flow)
             case nil: return nil
             }

@@ -35,7 +35,7 @@ extension Server {
     func setScheduler(_ body: RawSpan, _ session: Session) throws(WireError) {
         var reader = WireReader(body)
         let sequence = try reader.u64()
-        try session.accept(first: sequence, count: 1, addBytes: body.byteCount)
+        try session.accept(first: sequence, count: 1, addBytes: body.frameBytes)
         let times: SchedulerTimes
         do throws(WireError) {
             times = try calendar().times(SetScheduler.Head(body).rule, at: moment)

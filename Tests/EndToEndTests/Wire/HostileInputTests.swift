@@ -85,6 +85,23 @@ import Testing
         #expect(try await hardError(WireClient.frame(opcode: 0xEE), isOpen: false).code == .helloExpected)
     }
 
+    @Test(arguments: [0x00, 0x17, 0x33, 0x4F, 0x58, 0xFF] as [UInt8], [false, true])
+    func `an opcode that is not known is answered, and the connection lives`(_ opcode: UInt8, isResumed: Bool) async throws {
+        try await withWireServer { server in
+            var client = try server.openClient()
+            if isResumed {
+                let other = try server.wireClient()
+                try other.resume(client)
+                client = other
+            }
+            client.send(bytes: WireClient.frame(opcode: opcode, correlation: 9, body: [1, 2, 3]))
+            let frame = try client.nextError()
+            #expect(frame.error == .unknownOpcode && frame.header.opcode == opcode && frame.header.correlation == 9)
+            // It uses up no number.
+            #expect(try client.add(queue: "q").count == 1)
+        }
+    }
+
     @Test func `another protocol is refused`() async throws {
         var hello = WireClient.frame(Hello(session: .random(), mode: .open), correlation: 5)
         hello[16] = UInt8(ascii: "X")

@@ -52,6 +52,23 @@ import Testing
         }
     }
 
+    @Test func `a HOLD that nobody asked for gives no lease back`() async throws {
+        try await withWireServer { server in
+            let first = try server.openClient()
+            try first.add(2, queue: "q")
+            try first.subscribe(["q"], jobs: 2)
+            let deliveries = try first.deliveries(2)
+            // In a new session.
+            #expect(try first.request(Hold(tokens: []), Held.self).refusal == .invalidRequest)
+            #expect(try first.complete(deliveries[0]) == .ok)
+            let second = try server.wireClient()
+            try second.resume(first, confirmed: 1, holding: [deliveries[1].token])
+            // A second one.
+            #expect(try second.request(Hold(tokens: []), Held.self).refusal == .invalidRequest)
+            #expect(try second.complete(deliveries[1]) == .ok)
+        }
+    }
+
     @Test func `a second connection takes the session over`() async throws {
         try await withWireServer { server in
             let first = try server.openClient()

@@ -10,7 +10,9 @@ import Testing
         var flows: [FlowID] = []
         for _ in 0..<3 {
             let node = AddNode(queue: 0, name: "job", dependencies: [DependencyFields(.job(cause))])
-            let item = AddItem(isFlow: true, nodes: Array(repeating: node, count: 9_999))
+            var nodes = Array(repeating: node, count: 9_999)
+            nodes[9_998].customID = "last of \(flows.count)"
+            let item = AddItem(isFlow: true, nodes: nodes)
             let add = Add(sequence: client.newSequence(), queues: ["wide"], items: [item])
             let jobs = try client.add(add, capacity: 1 << 20)
             flows.append(try client.job(jobs[0]).flow)
@@ -33,6 +35,19 @@ import Testing
                 #expect(view.status == .failed && view.counts[.failed] == 9_999)
             }
             #expect(try client.counts("wide")[.failed] == 29_997)
+        }
+    }
+
+    @Test func `a job that is asked for by its custom id is not shown before its flow has settled`() async throws {
+        try await withWireServer { server in
+            let client = try server.openClient()
+            _ = try wide(client)
+            try client.subscribe(["cause"])
+            #expect(try client.fail(client.deliveries()[0]) == .ok)
+            for index in 0..<3 {
+                let request = GetJob(job: .custom(queue: "wide", id: "last of \(index)"))
+                #expect(try client.request(request, JobView.self).get().state == .failed)
+            }
         }
     }
 

@@ -7,8 +7,6 @@ import PenstockWire
 /// tells with each occurrence the one that comes after; what is stored decides
 /// whether the occurrence is still the next one, so that each has one run at most.
 extension Engine {
-    /// Schedulers that clients can set.
-    static let schedulersMax = 100_000
     /// Missed runs that a scheduler can owe.
     package static let owedRunsMax: UInt32 = 1000
 
@@ -71,7 +69,7 @@ extension Engine {
         _ setting: RawSpan,
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> Bool {
-        if try transaction.count(tables.schedulers) < Engine.schedulersMax { return true }
+        if try transaction.count(tables.schedulers) < PenstockWire.Limits.schedulersMax { return true }
         return try scheduler(setting.array(head.id), transaction) != nil
     }
 
@@ -332,6 +330,6 @@ extension SchedulerRecord {
 extension WireError {
     fileprivate static let tooManySchedulers = WireError(
         .invalidRequest,
-        "\(Engine.schedulersMax) schedulers are set, which is the most: remove one before another is made."
+        "\(PenstockWire.Limits.schedulersMax) schedulers are set, which is the most: remove one before another is made."
     )
 }

@@ -348,7 +348,7 @@ extension Limits {
 extension WireError {
     static func lockDuration(_ milliseconds: UInt32) -> WireError {
         WireError(
-            .invalidOption,
+            .invalidRequest,
             "A lease of \(milliseconds) ms; \(Limits.lockDurationMillisecondsMin) to \(Limits.lockDurationMillisecondsMax) are allowed, 0 for the default."
         )
     }

@@ -36,7 +36,7 @@ package enum Limits {
     package static let addWindowBytes = 4 * 1024 * 1024
     /// Rows of one page of a reply.
     package static let pageRowsMax = 1000
-    /// Bytes of one page of a reply, above which it ends early.
+    /// Bytes of all pages of a reply: they end with the row that reaches them.
     package static let pageBytesMax = 1024 * 1024
     /// Job credits that one subscription can hold.
     package static let creditJobsMax = 65_536
@@ -67,6 +67,8 @@ package enum Limits {
     package static let childKeyBytesMax = 255
     /// Edges between the root of a tree that is read and its deepest row.
     package static let treeDepthMax = 1000
+    /// Schedulers that a server takes.
+    package static let schedulersMax = 100_000
     /// Bytes of a scheduler's id in UTF-8; at least one.
     package static let schedulerIDBytesMax = 255
     /// Bytes of a cron expression.

@@ -104,8 +104,10 @@ import Testing
         let size = PenstockWire.Limits.payloadBytesMax
         let names = (0..<4).map { String(repeating: "\($0)", count: 255) }
         let flow = try engine.add(
-            .flow([job("f"), job("u")] + names.map { job($0) }
-                + [job("d", after: [.node("f", .ignore), .node("u")] + names.map { .node($0) })])
+            .flow(
+                [job("f"), job("u")] + names.map { job($0) }
+                    + [job("d", after: [.node("f", .ignore), .node("u")] + names.map { .node($0) })]
+            )
         )
         try engine.fail(flow["f"], message: String(repeating: "m", count: 4096))
         for name in names { try engine.complete(flow[name], .binary, [UInt8](repeating: 1, count: size - 1)) }

@@ -63,6 +63,7 @@ struct DocumentTests {
         "reasonBytesMax": UInt64(Limits.reasonBytesMax),
         "childKeyBytesMax": UInt64(Limits.childKeyBytesMax),
         "treeDepthMax": UInt64(Limits.treeDepthMax),
+        "schedulersMax": UInt64(Limits.schedulersMax),
         "schedulerIDBytesMax": UInt64(Limits.schedulerIDBytesMax),
         "cronBytesMax": UInt64(Limits.cronBytesMax),
         "zoneBytesMax": UInt64(Limits.zoneBytesMax),

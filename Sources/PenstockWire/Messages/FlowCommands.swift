@@ -149,7 +149,7 @@ package struct Retry: WireMessage {
     }
 }
 
-/// Finishes a job by hand, that no worker holds.
+/// Finishes a job by hand; a worker that holds it loses it.
 ///
 ///     u64 sequence | u8 outcome (0 complete, 1 fail) | u64 job | u8 contentType | bytes32 result or details | str16 message
 package struct Finish: WireMessage {

@@ -86,7 +86,9 @@ import Testing
     }
 
     @Test(arguments: [0x00, 0x17, 0x33, 0x4F, 0x58, 0xFF] as [UInt8], [false, true])
-    func `an opcode that is not known is answered, and the connection lives`(_ opcode: UInt8, isResumed: Bool) async throws {
+    func `an opcode that is not known is answered, and the connection lives`(_ opcode: UInt8, isResumed: Bool)
+        async throws
+    {
         try await withWireServer { server in
             var client = try server.openClient()
             if isResumed {
@@ -329,11 +331,13 @@ import Testing
         }
     }
 
-    @Test func `a HELLO for a session of zeros is refused`() async throws {
+    @Test func `a HELLO for a session of zeros, or with a lease out of bounds, is refused`() async throws {
         try await withWireServer { server in
             let client = try server.wireClient()
             let hello = Hello(session: SessionID(high: 0, low: 0), mode: .open)
             #expect(try client.request(hello, Welcome.self).refusal == .invalidRequest)
+            let short = Hello(session: client.session, mode: .open, lockDuration: 999)
+            #expect(try client.request(short, Welcome.self).refusal == .invalidRequest)
             try client.open()
         }
     }

@@ -62,7 +62,8 @@ import Testing
             }
             #expect(try code(Subscribe(queues: ["q"], creditJobs: 1), stream: 1) == nil)
             #expect(try code(Subscribe(queues: ["q"], creditJobs: 1), stream: 1) == .streamInUse)
-            #expect(try code(Subscribe(queues: ["q"], creditJobs: 1), stream: 0) != nil)
+            #expect(try code(Subscribe(queues: ["q"], creditJobs: 1), stream: 0) == .unknownStream)
+            #expect(try code(Subscribe(queues: ["q", "q"], creditJobs: 1), stream: 2) == .invalidRequest)
             #expect(try code(Subscribe(queues: [], creditJobs: 1), stream: 2) == .invalidRequest)
             #expect(try code(Subscribe(queues: ["a:b"], creditJobs: 1), stream: 2) == .invalidQueueName)
             #expect(try code(Subscribe(queues: [""], creditJobs: 1), stream: 2) == .invalidQueueName)
@@ -70,7 +71,7 @@ import Testing
             let bytes = UInt32(Limits.creditBytesMax + 1)
             #expect(try code(Subscribe(queues: ["q"], creditJobs: 1, creditBytes: bytes), stream: 2) == .invalidRequest)
             let short = Subscribe(queues: ["q"], creditJobs: 1, lockDuration: 999)
-            #expect(try code(short, stream: 2) != nil)
+            #expect(try code(short, stream: 2) == .invalidRequest)
             client.send(Credit(jobs: 65_536, bytes: 0), stream: 1)
             #expect(try client.nextError().error == .invalidRequest)
             client.send(Credit(jobs: .max, bytes: .max), stream: 1)

@@ -42,7 +42,7 @@ public enum FailurePolicy: String, Sendable, Hashable, Codable, CaseIterable {
     case remove
     /// The dependent runs at once, without waiting for its other dependencies.
     case `continue`
-    /// The dependent waits until the dependency has been retried or removed.
+    /// The dependent waits until the dependency has been retried or removed, or was resolved by hand.
     case wait
 }
 
@@ -61,11 +61,15 @@ public enum EdgeCondition: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// What became of a dependency.
 public enum DependencyKind: String, Sendable, Hashable, Codable, CaseIterable {
+    /// It has not ended, or it failed and the dependent waits for what is done about it: ``FailurePolicy/wait``.
     case unprocessed
-    /// It completed; its result can be read.
+    /// It completed, or was resolved as processed; its result can be read, if it has one.
     case processed
-    /// It failed, and the policy said that this does not matter.
+    /// It failed or was cancelled, and the dependent goes on.
+    ///
+    /// The policy said so, or the ``EdgeCondition``, or somebody by hand; or it was skipped, and is not needed.
     case ignored
+    /// It failed or was cancelled, and that has failed the dependent.
     case failed
 }
 

@@ -17,7 +17,11 @@ public struct NewJob: Sendable {
 }
 
 extension Queue {
-    /// Adds jobs in one transaction, all or none: at most 10,000.
+    /// Adds jobs in one transaction, all or none: at most 10,000. The handles come in the order of the jobs.
+    ///
+    /// No producer is part of this: its defaults, options and interceptors do not apply.
+    ///
+    /// - Throws: ``PenstockError``. With the code `outcomeUnknown` all of them may have been added, or none.
     @discardableResult
     public func addBulk(_ jobs: [NewJob]) async throws(PenstockError) -> [JobHandle] {
         try await FlowProducer(client).add(

@@ -6,8 +6,10 @@ import PenstockWire
 extension PenstockClient {
     func read<Reply: WireMessage>(
         _ type: Reply.Type,
-        _ request: some WireMessage
+        _ request: some WireMessage,
+        over link: Link? = nil
     ) async throws(PenstockError) -> Reply {
+        let link = link ?? self.link
         let body = try await tryingAgain { left in
             await link.read(timeout: left) { ByteBuffer(request, correlation: $0) }
         }
@@ -15,12 +17,14 @@ extension PenstockClient {
     }
 
     /// Waits for the end of a job or a flow, however often the connection is lost meanwhile.
+    ///
+    /// It asks again every two minutes: the server is not told that somebody has given up, and waits until then.
     func wait<Reply: WireMessage>(
         _ type: Reply.Type,
         _ target: Wait.Target,
         timeout: Duration?
     ) async throws(PenstockError) -> Reply {
-        let longest = Duration.milliseconds(Limits.waitMillisecondsMax)
+        let longest = Duration.seconds(120)
         let deadline = timeout.map { ContinuousClock.now + $0 }
         var pauses = GrowingWait.request
         while true {
@@ -53,26 +57,54 @@ extension PenstockClient {
                 "The add takes more than \(Limits.stagedBytesMax) bytes. Split it into several adds."
             )
         }
-        let body = try await tryingAgain { _ in await add(parts) }
+        let body = try await addAll(parts)
         return try PenstockClient.decode(body) { (reader) throws(WireError) in
             try AddOutcome(from: &reader, jobsMax: Limits.stagedJobsMax)
         }
     }
 
     /// Sends the parts of a large add, one after the other, each with the time of a request for itself.
-    private func add(_ parts: AddParts) async -> Result<[UInt8], PenstockError> {
+    ///
+    /// All of it is sent again where the server dropped it, or may have: nothing is stored before the last part.
+    private func addAll(_ parts: AddParts) async throws(PenstockError) -> [UInt8] {
+        var wait = GrowingWait.request
+        var next = 0
+        var deadline = ContinuousClock.now + configuration.requestTimeout
+        while true {
+            let failure: PenstockError
+            do throws(PenstockError) {
+                return try await send(parts) { part in
+                    // Only a part that had not been reached before: else an add could begin again for ever.
+                    guard part > next else { return }
+                    next = part
+                    deadline = .now + configuration.requestTimeout
+                }
+            } catch {
+                failure = error
+            }
+            let goesOn = failure.isBusy || failure == .unfinishedAdd
+            guard goesOn, try await PenstockClient.pause(&wait, until: deadline) else { throw failure }
+        }
+    }
+
+    private func send(
+        _ parts: AddParts,
+        _ reached: (Int) -> Void
+    ) async throws(PenstockError) -> [UInt8] {
         let number = newLargeAdd()
         var body: [UInt8] = []
         for part in 0..<parts.count {
+            reached(part)
             switch await link.command(parts.frame(part, add: number), timeout: configuration.requestTimeout) {
             case .success(let outcome): body = outcome
             case .failure(let error):
                 // Where the server has refused the part, it has dropped the add by itself, and this changes nothing.
                 link.post(parts.abandonment(add: number))
-                return .failure(error)
+                let isKnown = error.code != .outcomeUnknown || part == parts.count - 1
+                throw isKnown ? error : .unfinishedAdd
             }
         }
-        return .success(body)
+        return body
     }
 
     /// Carries out a command that reaches a number of jobs.
@@ -147,6 +179,12 @@ extension PenstockClient {
 }
 
 extension PenstockError {
+    /// What became of a part that is not the last one is not known; of the add nothing has been stored.
+    fileprivate static let unfinishedAdd = PenstockError(
+        .timedOut,
+        "A part of a large add was not answered before the connection or the time was over. Nothing of it is stored."
+    )
+
     /// True where the server asks for a little patience: nothing has been carried out, and soon it can be.
     ///
     /// A part of a large add is out of its turn if the session was lost between two parts, and the add with it.

@@ -1,20 +1,37 @@
 extension PenstockError.Code {
+    /// A frame above the limit of the protocol.
     public static let frameTooLong = Self(rawValue: 100)
+    /// A frame that begins with what no frame begins with.
     public static let badHeader = Self(rawValue: 101)
+    /// A message that can't be read.
     public static let malformed = Self(rawValue: 102)
+    /// A connection that did not begin with a hello.
     public static let helloExpected = Self(rawValue: 103)
+    /// The first frame is of another protocol; is the address that of a Penstock server?
     public static let badMagic = Self(rawValue: 104)
+    /// The client and the server know no common version of the protocol.
     public static let unsupportedVersion = Self(rawValue: 105)
+    /// A command with a number that is not the next one.
     public static let badSequence = Self(rawValue: 106)
+    /// Nothing came from the other side in time. The client connects again by itself.
     public static let heartbeatMissed = Self(rawValue: 107)
+    /// The client did not read what it was sent. It connects again by itself.
     public static let outputOverflow = Self(rawValue: 108)
+    /// Another connection has resumed the session.
     public static let sessionTakenOver = Self(rawValue: 109)
+    /// More frames without an answer than the server allows.
     public static let tooManyInFlight = Self(rawValue: 110)
+    /// More bytes of adds without an answer than the server allows.
     public static let addWindowExceeded = Self(rawValue: 111)
+    /// The server has as many connections as it may. The client tries again by itself.
     public static let tooManyConnections = Self(rawValue: 112)
+    /// A connection without a hello. The client connects again by itself.
     public static let helloTimeout = Self(rawValue: 113)
+    /// A request that this version of the server does not know.
     public static let unknownOpcode = Self(rawValue: 200)
+    /// An option that this version of the server does not know.
     public static let unknownOption = Self(rawValue: 201)
+    /// Text that is not UTF-8.
     public static let invalidUTF8 = Self(rawValue: 202)
     /// A queue name that is empty, longer than 128 bytes, or has a ':'.
     public static let invalidQueueName = Self(rawValue: 203)
@@ -28,7 +45,9 @@ extension PenstockError.Code {
     public static let resultTooLarge = Self(rawValue: 207)
     /// An option out of its range.
     public static let invalidOption = Self(rawValue: 208)
+    /// On the wire, a job that depends on one that comes later.
     public static let forwardReference = Self(rawValue: 209)
+    /// A job that depends on itself.
     public static let selfReference = Self(rawValue: 210)
     /// A dependency that does not exist.
     public static let unknownDependency = Self(rawValue: 211)
@@ -38,15 +57,21 @@ extension PenstockError.Code {
     public static let tooManyJobs = Self(rawValue: 213)
     /// An add, or a flow, without a job.
     public static let emptyAdd = Self(rawValue: 214)
+    /// No subscription has this number.
     public static let unknownStream = Self(rawValue: 215)
+    /// Another subscription has this number.
     public static let streamInUse = Self(rawValue: 216)
     /// Dependencies form a cycle; the message names the jobs along it.
     public static let cycle = Self(rawValue: 217)
     /// A job that names the same dependency twice.
     public static let duplicateDependency = Self(rawValue: 218)
+    /// A cursor that no page gave; begin again without one.
     public static let invalidCursor = Self(rawValue: 219)
+    /// Anything else that a request must not be; the message says what.
     public static let invalidRequest = Self(rawValue: 220)
+    /// A failure whose message has more than 4,096 bytes, or whose details have more than 16 KiB.
     public static let failureTooLarge = Self(rawValue: 221)
+    /// A job that names more than 10,000 dependencies.
     public static let tooManyDependencies = Self(rawValue: 222)
     /// A schedule that can't be read, or that would never run.
     public static let invalidSchedule = Self(rawValue: 223)
@@ -56,6 +81,7 @@ extension PenstockError.Code {
     public static let jobNotFound = Self(rawValue: 300)
     /// No such flow.
     public static let flowNotFound = Self(rawValue: 301)
+    /// The server does not know the session any more. The client begins another one by itself.
     public static let sessionUnknown = Self(rawValue: 302)
     /// No such queue.
     public static let queueNotFound = Self(rawValue: 303)
@@ -69,6 +95,7 @@ extension PenstockError.Code {
     public static let customIDExists = Self(rawValue: 401)
     /// New dependencies for a stored job that has already begun or ended.
     public static let dependentNotOpen = Self(rawValue: 402)
+    /// Whether a new dependency on a stored job closes a cycle takes too long to find out.
     public static let cycleSearchTooLarge = Self(rawValue: 403)
     /// A retry of a job that has neither failed nor been cancelled.
     public static let notRetryable = Self(rawValue: 404)
@@ -92,6 +119,7 @@ extension PenstockError.Code {
     public static let settling = Self(rawValue: 503)
     /// The custom id belongs to a large add that has not arrived whole yet.
     public static let customIDBusy = Self(rawValue: 504)
+    /// A fault of the server's; its log says more.
     public static let internalError = Self(rawValue: 600)
     /// The connection, or the session, was lost after the request had been sent: it may have been carried out, or not.
     public static let outcomeUnknown = Self(rawValue: 601)

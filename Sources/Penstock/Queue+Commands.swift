@@ -19,19 +19,23 @@ extension Queue {
     /// For the jobs that depend on them they count as cancelled.
     ///
     /// - Parameter delayed: true: those that wait for their time too. False by default.
-    /// - Returns: how many jobs were removed.
+    /// - Returns: how many jobs were removed at once; of very many, the server removes the rest after its answer.
     @discardableResult
     public func drain(delayed: Bool = false) async throws(PenstockError) -> Int {
         try await clean(.drain(delayedToo: delayed))
     }
 
-    /// Removes the jobs that have been in a state for long enough, the oldest first.
+    /// Removes the jobs that are in a state and have been there, or in the queue, for long enough.
+    ///
+    /// With a limit those go first that finished first; of unfinished jobs those that would run first, that are due
+    /// first, or, of those that wait for children, that were added first.
     ///
     /// - Parameters:
     ///   - state: any but active.
-    ///   - age: how long at least; zero, the default, is any time. At most ten years.
+    ///   - age: at least so long ago a finished job finished, and an unfinished one was added; zero, the default, is
+    ///     any time. At most ten years.
     ///   - limit: how many at most, 1...4,294,967,295; nil, the default: all of them.
-    /// - Returns: how many jobs were removed.
+    /// - Returns: how many jobs were removed at once; of very many, the server removes the rest after its answer.
     @discardableResult
     public func clean(
         _ state: JobState,
@@ -47,11 +51,11 @@ extension Queue {
         return try await clean(.clean(state.wire, age: try age.wireMilliseconds("age of jobs"), limit: bound))
     }
 
-    /// Removes all jobs of the queue, and the queue itself.
+    /// Removes all jobs of the queue. The queue stays known, and is empty.
     ///
     /// - Parameter force: true: jobs that run too; they are taken from their workers. False, the default: where a job
     ///   runs, nothing is removed.
-    /// - Returns: how many jobs were removed.
+    /// - Returns: how many jobs were removed at once; of very many, the server removes the rest after its answer.
     /// - Throws: ``PenstockError``; its code is `jobLeased` where a job runs and `force` is not given.
     @discardableResult
     public func obliterate(force: Bool = false) async throws(PenstockError) -> Int {

@@ -15,6 +15,8 @@ public struct Queue: Sendable {
 
     /// Adds a job and returns once it is stored for good.
     ///
+    /// No producer is part of this: its defaults, options and interceptors do not apply.
+    ///
     /// - Throws: ``PenstockError``. With the code `outcomeUnknown` the job may have
     ///   been added, or not; give it an id to be able to add it again.
     @discardableResult

@@ -120,6 +120,20 @@ struct ResumeTests {
         #expect(hold.tokens.map(\.rawValue) == [2, 3, 9])
     }
 
+    @Test mutating func `HOLD lists no more leases than it may, and the worker gives up the others`() throws {
+        let most = Limits.tokensPerFrameMax
+        session.begin(worker, concurrency: Limits.creditJobsMax)
+        session.complete([1_000_000])
+        session.disconnect()
+        session.connect()
+        _ = session.takeFrames()
+        let tokens = (1...UInt64(most)).map { LeaseToken($0) }
+        session.welcome(leases: [worker: HeldLeases(generation: 1, tokens: tokens)])
+        let hold = try session.takeFrames()[0].message(Hold.self)
+        #expect(hold.tokens == tokens.dropLast() + [LeaseToken(1_000_000)])
+        #expect(session.takeEvents() == ["fenced [\(most)]"])
+    }
+
     @Test mutating func `a command under a lease is sent again with its number, and lists no lease of its own`() throws
     {
         session.move("move", request: 1, token: 7)

@@ -9,6 +9,8 @@ protocol LeaseHolder: Sendable {
     func revoke(_ tokens: [LeaseToken])
     /// Every lease is lost: the server knows the session no longer.
     func loseAll()
+    /// No job will come any more: the server refused the subscription, or the client has ended.
+    func end(_ error: PenstockError)
     /// What the worker holds, at a resume.
     func held() -> HeldLeases
 }

@@ -17,6 +17,9 @@ final class Link: Sendable {
     private let nextRequest = Atomic<UInt32>(1)
     /// The first request has been made: a connection is wanted.
     private let wanted = OneShot()
+    private let isRunning = Atomic<Bool>(false)
+    /// Somebody looks at the time. Also before the link runs, as requests have deadlines.
+    private let isTicking = Atomic<Bool>(false)
 
     init(_ address: ServerAddress, configuration: PenstockClient.Configuration, logger: Logger, isLazy: Bool) {
         self.address = address
@@ -95,6 +98,7 @@ final class Link: Sendable {
     private func put(_ command: SessionCommand) {
         if outbox.put(command) { wake() }
         if !wanted.hasFired { wanted.fire() }
+        startTicking()
     }
 
     func wake() {
@@ -139,7 +143,11 @@ final class Link: Sendable {
         } onCancel: {
             wanted.fire()
         }
-        scheduleTick()
+        // On the event loop, so that no tick under way stops ticking after it.
+        eventLoop.execute {
+            self.isRunning.store(true, ordering: .relaxed)
+            self.startTicking()
+        }
         var backoff = GrowingWait.reconnect
         while !Task.isCancelled && !ended.hasFired {
             do {
@@ -179,18 +187,21 @@ final class Link: Sendable {
         }
     }
 
-    private func scheduleTick() {
-        eventLoop.execute { [core, eventLoop, ended] in
-            Link.tick(core, eventLoop, ended)
-        }
+    private func startTicking() {
+        guard !isTicking.load(ordering: .relaxed), !isTicking.exchange(true, ordering: .relaxed) else { return }
+        eventLoop.execute { self.tick() }
     }
 
-    private static func tick(_ core: NIOLoopBoundBox<SessionCore>, _ eventLoop: any EventLoop, _ ended: OneShot) {
+    private func tick() {
         guard !ended.hasFired else { return }
+        // Before the outbox is looked at: whoever puts something into it after that begins to tick again.
+        let isRunning = isRunning.load(ordering: .relaxed)
+        if !isRunning { isTicking.store(false, ordering: .relaxed) }
         core.value.tick()
+        if !isRunning, core.value.isIdle || isTicking.exchange(true, ordering: .relaxed) { return }
         let quarter = TimeAmount.nanoseconds(core.value.heartbeatInterval.nanoseconds / 4)
         let interval = max(TimeAmount.milliseconds(50), min(TimeAmount.milliseconds(500), quarter))
-        eventLoop.scheduleTask(in: interval) { Link.tick(core, eventLoop, ended) }
+        eventLoop.scheduleTask(in: interval) { self.tick() }
     }
 
     /// Takes no more adds, waits in a bound until everything has its outcome, and ends the session.

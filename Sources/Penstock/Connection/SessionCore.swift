@@ -56,6 +56,7 @@ final class SessionCore {
             machine.read(request, read, now: now, &output)
         case .cancel(let request): machine.cancel(request, .cancelledByTask, &output)
         case .begin(let worker, let subscription, let holder):
+            guard machine.phase != .ended else { return holder.end(.clientEnded) }
             workers[worker] = holder
             machine.begin(worker, subscription, &output)
         case .end(let worker, let request, let waiter): machine.end(worker, request, waiter, now: now, &output)
@@ -77,13 +78,26 @@ final class SessionCore {
         collect()
         machine.abort(&output)
         perform()
+        endWorkers()
         channel?.close(promise: nil)
     }
 
+    /// No session, no leases: whatever the workers still run is of no use any more.
+    private func endWorkers() {
+        for worker in workers.values {
+            worker.loseAll()
+            worker.end(.clientEnded)
+        }
+    }
+
     func tick() {
+        collect()
         machine.tick(now: .now(), &output)
         perform()
     }
+
+    /// True where nobody waits for an answer.
+    var isIdle: Bool { machine.isIdle }
 
     var heartbeatInterval: TimeAmount { machine.heartbeatInterval }
 
@@ -148,6 +162,9 @@ final class SessionCore {
         case _ where isHard: machine.hardError(error, fresh: .random(), &output)
         case .subscribe:
             logger.error("The server refused a subscription", metadata: ["error": "\(error)"])
+            // A server that is about to stop is back before long, and is asked again.
+            guard error.code != .draining, let id = machine.worker(of: header.stream) else { return }
+            workers[id]?.end(error)
         default: machine.replied(header.correlation, .failure(error), &output)
         }
     }
@@ -228,12 +245,14 @@ final class SessionCore {
             channel?.close(promise: nil)
         case .ended:
             ended.fire()
+            endWorkers()
             channel?.close(promise: nil)
         }
     }
 }
 
 extension PenstockError {
+    static let clientEnded = PenstockError(.shutDown, "The client has ended, and with it its workers' jobs.")
     static let cancelledByTask = PenstockError(
         .cancelled,
         "The task that waited was cancelled. A command that had been sent may be carried out all the same."

@@ -52,7 +52,6 @@ extension SessionStateMachine {
         }
         var tokens = Set<LeaseToken>()
         for (worker, held) in leases {
-            tokens.formUnion(held.tokens)
             subscriptions[worker]?.generation = held.generation
             let concurrency = subscriptions[worker]?.concurrency ?? 0
             subscriptions[worker]?.credits = concurrency - held.tokens.count
@@ -61,9 +60,14 @@ extension SessionStateMachine {
         for frame in log where frame.isCompletions && (!frame.isSent || frame.last > welcome.lastApplied) {
             tokens.formUnion(frame.tokens(above: welcome.lastApplied))
         }
+        // What is not listed is given back. The jobs that have ended come first: no more is to be done for them.
+        let running = Set(leases.values.flatMap(\.tokens)).subtracting(tokens).sorted()
+        let room = max(0, Limits.tokensPerFrameMax - tokens.count)
+        let listed = (tokens.sorted().prefix(Limits.tokensPerFrameMax) + running.prefix(room)).sorted()
+        if running.count > room { output.events.append(.fenced(Array(running.dropFirst(room)))) }
         phase = .holding
         lastApplied = welcome.lastApplied
-        output.frames.append(ByteBuffer(Hold(tokens: tokens.sorted()), correlation: ownCorrelation()))
+        output.frames.append(ByteBuffer(Hold(tokens: listed), correlation: ownCorrelation()))
     }
 
     /// HOLD is answered: the session goes on.

@@ -103,6 +103,9 @@ struct SessionStateMachine<Context> {
     /// Outcomes up to this number have arrived: the server may forget them.
     var confirmed: UInt64 { outcomes.through }
 
+    /// True where nobody waits for an answer.
+    var isIdle: Bool { reads.isEmpty && log.allSatisfy { $0.context == nil } }
+
     mutating func ownCorrelation() -> UInt32 {
         nextOwnCorrelation = (nextOwnCorrelation + 1) & 0x7FFF_FFFF
         return nextOwnCorrelation | 0x8000_0000

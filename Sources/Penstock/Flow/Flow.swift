@@ -59,6 +59,7 @@ public struct Flow: Sendable {
     ///   - id: an id within this flow, for `dependsOn` and to find the job in the
     ///     ``FlowHandle``. It is not stored; `options.id` is the one that is.
     ///   - data: any value that can be encoded; none if it is left out.
+    ///   - options: how the job is run and kept; what they don't give, the producer's defaults do.
     ///   - after: jobs of this flow that have to complete first.
     ///   - dependsOn: ids of such jobs, which may come later in the flow.
     ///   - onFailure: what the dependents of this job do if it fails for good; wins over the options.
@@ -90,6 +91,18 @@ public struct Flow: Sendable {
     /// ```swift
     /// flow.add("publish", queue: "web", after: [.init(render, onFailure: .wait), .init(job: approval.id)])
     /// ```
+    ///
+    /// - Parameters:
+    ///   - name: 1...255 bytes of UTF-8: what kind of job this is.
+    ///   - queue: 1...128 bytes of UTF-8, without `:`.
+    ///   - id: an id within this flow, for `dependsOn` and to find the job in the
+    ///     ``FlowHandle``. It is not stored; `options.id` is the one that is.
+    ///   - data: any value that can be encoded; none if it is left out.
+    ///   - options: how the job is run and kept; what they don't give, the producer's defaults do.
+    ///   - after: what has to end first, each with its own policy and condition; at most 10,000 with `dependsOn`.
+    ///   - dependsOn: ids of jobs of this flow that have to complete first; they may come later in it.
+    ///   - onFailure: what the dependents of this job do if it fails for good; wins over the options.
+    /// - Returns: the job's node, for the `after` of others.
     @discardableResult
     public mutating func add<Data: Encodable & Sendable>(
         _ name: String,

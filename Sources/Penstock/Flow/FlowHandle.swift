@@ -9,6 +9,10 @@ import PenstockWire
 /// let summary = try await flow.status()
 /// ```
 public struct FlowHandle: Sendable {
+    /// The flow's number; 0 where an add made no flow, because every job of it stood there already by its custom id.
+    ///
+    /// A handle with 0 stands for the flow that its ``root`` was added with: what it is asked, and what it is told to
+    /// do, is about that one. ``status()`` tells its number.
     public let id: FlowID
     /// The name it was added with; empty in a handle that was made of a number: ask for the ``status()``.
     public let name: String
@@ -75,6 +79,18 @@ extension FlowHandle {
         return try await root.result(as: type, timeout: timeout)
     }
 
+    /// The number to ask about: that of the root's flow where the add made none.
+    func number() async throws(PenstockError) -> FlowID {
+        guard id.rawValue == 0, !jobs.isEmpty else { return id }
+        guard let flow = try await root.info().flow else {
+            throw PenstockError(
+                .flowNotFound,
+                "The add made no flow, as all of its jobs existed; its root, the job \(root.id), was added without one."
+            )
+        }
+        return flow
+    }
+
     private func storedRoot() async throws(PenstockError) -> JobHandle {
         let graph = try await graph()
         guard let root = graph.sinks.last else {
@@ -84,7 +100,7 @@ extension FlowHandle {
     }
 
     /// The flow's counts and its status.
-    public func status() async throws(PenstockError) -> FlowSummary { try await client.flow(id) }
+    public func status() async throws(PenstockError) -> FlowSummary { try await client.flow(try await number()) }
 
     /// Waits until no job of the flow is unfinished: the server says so, nobody polls.
     ///
@@ -93,17 +109,18 @@ extension FlowHandle {
     ///   flow that failed throws nothing: see ``FlowSummary/status``.
     @discardableResult
     public func wait(timeout: Duration? = nil) async throws(PenstockError) -> FlowSummary {
-        FlowSummary(try await client.wait(FlowView.self, .flow(id.wire), timeout: timeout))
+        FlowSummary(try await client.wait(FlowView.self, .flow(try await number().wire), timeout: timeout))
     }
 
     /// Every job of the flow as it is now, however many pages that takes, in the order of their ids.
-    public func nodes() async throws(PenstockError) -> [FlowNodeInfo] { try await client.flowNodes(id) }
+    public func nodes() async throws(PenstockError) -> [FlowNodeInfo] { try await client.flowNodes(try await number()) }
 
     /// Every edge of the flow as it is now, however many pages that takes.
-    public func edges() async throws(PenstockError) -> [FlowEdge] { try await client.flowEdges(id) }
+    public func edges() async throws(PenstockError) -> [FlowEdge] { try await client.flowEdges(try await number()) }
 
     /// The whole flow as it is now: its jobs and what they wait for, however many pages that takes.
     public func graph() async throws(PenstockError) -> FlowGraph {
-        FlowGraph(nodes: try await nodes(), edges: try await edges())
+        let id = try await number()
+        return FlowGraph(nodes: try await client.flowNodes(id), edges: try await client.flowEdges(id))
     }
 }

@@ -17,6 +17,9 @@ import PenstockWire
 /// let flows = FlowProducer(client, defaults: .init(attempts: 3))
 /// try await flows.add(tree, queuesOptions: ["mail": .init(attempts: 10, backoff: .exponential(.seconds(1)))])
 /// ```
+///
+/// They apply to what this producer adds. What a handler adds to its own job, and
+/// what a ``Queue`` adds, has the options that each job gives.
 public struct FlowProducer: Sendable {
     let client: PenstockClient
     private let defaults: OptionDefaults
@@ -38,6 +41,8 @@ public struct FlowProducer: Sendable {
     }
 
     /// Adds a tree: every child is a dependency of its parent.
+    ///
+    /// Where all of its jobs stand there already by their custom ids, there is no new flow: see ``FlowHandle/id``.
     ///
     /// - Parameter queuesOptions: options of the jobs of a queue that don't give them, in this add.
     /// - Throws: ``PenstockError``. With the code `outcomeUnknown` the flow may have been added, or not.
@@ -61,7 +66,10 @@ public struct FlowProducer: Sendable {
         try await addBulk([flow], queuesOptions: queuesOptions)[0]
     }
 
-    /// Adds many trees in one transaction. The handles come in the order of the trees.
+    /// Adds many trees in one transaction. The handles come in the order of the trees; none for no trees.
+    ///
+    /// - Parameter queuesOptions: options of the jobs of a queue that don't give them, in this add.
+    /// - Throws: ``PenstockError``. With the code `outcomeUnknown` all of them may have been added, or none.
     @discardableResult
     public func addBulk(
         _ trees: [FlowJob],
@@ -73,6 +81,7 @@ public struct FlowProducer: Sendable {
     /// Adds many graphs in one transaction. The handles come in the order of the graphs; none for no graphs.
     ///
     /// - Parameter queuesOptions: options of the jobs of a queue that don't give them, in this add.
+    /// - Throws: ``PenstockError``. With the code `outcomeUnknown` all of them may have been added, or none.
     @discardableResult
     public func addBulk(
         _ flows: [Flow],
@@ -84,6 +93,11 @@ public struct FlowProducer: Sendable {
     }
 
     /// Adds a job alone, without a flow.
+    ///
+    /// - Parameters:
+    ///   - data: any value that can be encoded; none if it is left out.
+    ///   - options: what they don't give, the producer's own options and defaults do.
+    /// - Throws: ``PenstockError``. With the code `outcomeUnknown` the job may have been added, or not.
     @discardableResult
     public func add<Data: Encodable & Sendable>(
         _ name: String,

@@ -114,6 +114,10 @@ extension PenstockClient {
         depth: Int? = nil,
         width: Int? = nil
     ) async throws(PenstockError) -> JobTree {
+        try await tree(of: job, depth: depth, width: width, over: link)
+    }
+
+    func tree(of job: JobID, depth: Int?, width: Int?, over link: Link) async throws(PenstockError) -> JobTree {
         if let depth, depth < 1 || depth > Limits.treeDepthMax {
             throw PenstockError(.invalidRequest, "A depth of \(depth); 1 to \(Limits.treeDepthMax) are allowed.")
         }
@@ -121,6 +125,6 @@ extension PenstockClient {
             throw PenstockError(.invalidRequest, "A width of \(width); at least 1 is allowed.")
         }
         let request = GetTree(job: job.wire, depth: UInt16(depth ?? 0), width: UInt16(clamping: width ?? 0))
-        return try JobTree(try await read(FlowTree.self, request))
+        return try JobTree(try await read(FlowTree.self, request, over: link))
     }
 }

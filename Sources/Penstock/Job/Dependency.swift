@@ -4,9 +4,11 @@ import PenstockWire
 public struct Dependency: Hashable, Sendable {
     /// What a dependency left.
     public enum Outcome: Hashable, Sendable {
-        /// It has not ended yet.
+        /// Nothing: it has not ended yet, or has not ended with anything that this job keeps.
         case none
+        /// It completed, or was resolved as processed; ``RawPayload/none`` where there is no result.
         case result(RawPayload)
+        /// It failed or was cancelled; also where it was resolved by hand after that.
         case failure(message: String)
     }
 
@@ -23,10 +25,13 @@ public struct Dependency: Hashable, Sendable {
     /// The key of the job: `queue:id`.
     public var key: String { "\(queue):\(job)" }
 
-    /// The result of a dependency that completed.
+    /// The result of a dependency that completed, or was resolved as processed.
+    ///
+    /// One that returned nothing is nil as an optional, and ``RawPayload/none`` as a ``RawPayload``.
+    ///
     /// - Throws: ``PenstockError/Code/decodingFailed``, also where there is no result that could be read.
     public func value<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value {
-        guard case .result(let payload) = outcome else {
+        guard let payload = result else {
             throw PenstockError(.decodingFailed, "The dependency \(key) (\(name)) has no result: it is \(kind).")
         }
         do throws(PenstockError) {
@@ -34,6 +39,18 @@ public struct Dependency: Hashable, Sendable {
         } catch {
             throw PenstockError(error.code, "The result of \(key) (\(name)): \(error.message)")
         }
+    }
+
+    /// As ``value(as:)``, but nil where the dependency returned nothing and `Value` can't say so.
+    func valueIfAny<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value? {
+        if result == RawPayload.none { return try? value(as: type) }
+        return try value(as: type)
+    }
+
+    /// A dependency that failed and was resolved as processed has completed for the job, with nothing.
+    private var result: RawPayload? {
+        if case .result(let payload) = outcome { return payload }
+        return kind == .processed ? RawPayload.none : nil
     }
 }
 
@@ -104,7 +121,7 @@ extension DependencyPage {
                 kind: kind,
                 onFailure: FailurePolicy(row.policy),
                 condition: EdgeCondition(row.condition),
-                outcome: Dependency.Outcome(row.outcome)
+                outcome: Dependency.Outcome(row.outcome, of: kind)
             )
         }
         next = page.next == 0 ? nil : DependencyCursor(rawValue: page.next)
@@ -112,10 +129,11 @@ extension DependencyPage {
 }
 
 extension Dependency.Outcome {
-    init(_ outcome: JobOutcome) {
+    init(_ outcome: JobOutcome, of kind: DependencyKind) {
         self =
             switch outcome {
-            case .none: .none
+            // What completed has a result, if only that there is none.
+            case .none: kind == .processed ? .result(.none) : .none
             case .result(let contentType, let bytes): .result(RawPayload(contentType, bytes))
             case .failure(let message, _): .failure(message: message)
             }

@@ -23,10 +23,13 @@ extension Job {
     /// A job that has waited runs again from the start, and so does one that is
     /// retried. A child with a *key* is then not added twice: the add of a key that
     /// exists under this job returns the stored child. Below a child with a key,
-    /// jobs without one have the key of the child and their place in it.
+    /// jobs without one have the key of the child and their place in it, at most 255
+    /// bytes together.
     ///
     /// A child without children of its own belongs to the flow of this job; any
     /// other is a flow of its own.
+    ///
+    /// No producer is part of this: its defaults, options and interceptors do not apply.
     ///
     /// - Parameter children: their `options.onFailure` and `condition` say when this job runs on, as in any tree.
     /// - Returns: the children in their order, without what is below them.
@@ -36,7 +39,7 @@ extension Job {
         if children.isEmpty { return [] }
         var plan = AddPlan()
         for child in children {
-            let flow = child.children.isEmpty ? Flow(alone: PlannedJob(child)) : Flow(child).keyed(child.key)
+            let flow = child.children.isEmpty ? Flow(alone: PlannedJob(child)) : try Flow(child).keyed(child.key)
             try plan.add(flow, child: ChildFields(condition: child.condition.wire))
         }
         return try plan.added(try await lease.add(plan, client), client).map { $0.jobs[0] }
@@ -73,8 +76,11 @@ extension Job {
     ///
     /// It is a flow of its own, not a part of that of this job.
     ///
+    /// No producer is part of this: its defaults, options and interceptors do not apply.
+    ///
     /// - Parameters:
-    ///   - key: a name for the flow under this job: its jobs are not added twice. A job in it has the key and its place.
+    ///   - key: a name for the flow under this job: its jobs are not added twice. A job in it has the key and its place,
+    ///     "key/12" say, which together are at most 255 bytes.
     ///   - onFailure: what this job does if one of those jobs fails for good; nil leaves it to their own options.
     ///   - condition: after which end of those jobs this one runs on.
     @discardableResult
@@ -85,7 +91,7 @@ extension Job {
         condition: EdgeCondition = .success
     ) async throws(PenstockError) -> FlowHandle {
         var plan = AddPlan()
-        try plan.add(flow.keyed(key), child: ChildFields(policy: onFailure?.wire, condition: condition.wire))
+        try plan.add(try flow.keyed(key), child: ChildFields(policy: onFailure?.wire, condition: condition.wire))
         return try plan.handles(try await lease.add(plan, client), client)[0]
     }
 
@@ -121,6 +127,8 @@ extension Job {
     /// ```
     ///
     /// The job has ended with that. What the handler returns or throws after it is dropped.
+    ///
+    /// No producer is part of this: its defaults, options and interceptors do not apply.
     ///
     /// - Parameters:
     ///   - result: the job's result, encoded, at most 1 MiB.
@@ -177,13 +185,22 @@ extension Job where Data: Encodable {
 
 extension Flow {
     /// The flow with a key for each job that has none: the given one, and the job's place.
-    fileprivate func keyed(_ key: String?) -> Flow {
+    fileprivate func keyed(_ key: String?) throws(PenstockError) -> Flow {
         guard let key else { return self }
+        guard !key.isEmpty else { throw PenstockError(.invalidOption, "A key is empty; it has 1 to 255 bytes.") }
         var flow = self
         var place = 0
-        flow.updateJobs { job in
-            job.key = job.key ?? "\(key)/\(place)"
+        try flow.updateJobs { (job) throws(PenstockError) in
+            let derived = "\(key)/\(place)"
             place += 1
+            if job.key != nil { return }
+            guard derived.utf8.count <= Limits.childKeyBytesMax else {
+                throw PenstockError(
+                    .invalidOption,
+                    "A key of \(key.utf8.count) bytes is too long for the jobs below it: theirs are that key and their place, \(derived.utf8.count) bytes; \(Limits.childKeyBytesMax) are allowed."
+                )
+            }
+            job.key = derived
         }
         return flow
     }

@@ -50,7 +50,9 @@ public struct Job<Data: Sendable>: Sendable {
     var lease: HeldLease { HeldLease(delivery, worker) }
 
     /// What any client can ask about the job.
-    public var handle: JobHandle { JobHandle(id: id, queue: queue, name: name, isExisting: true, client: client) }
+    public var handle: JobHandle {
+        JobHandle(id: id, queue: queue, name: name, isExisting: true, client: client, isHeld: true)
+    }
 }
 
 extension Job where Data: Decodable {
@@ -76,6 +78,8 @@ struct UndecodableData: Error {
 
 extension Job {
     /// The results of the dependencies that completed, in the order of the dependencies.
+    ///
+    /// One without a result is nil, or left out: see ``JobHandle/childrenValues(as:)``.
     ///
     /// - Throws: ``PenstockError``; its code is `decodingFailed` where a result is no `Value`.
     public func childrenValues<Value: Decodable & Sendable>(

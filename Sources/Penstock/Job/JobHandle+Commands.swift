@@ -28,7 +28,8 @@ extension JobHandle {
     /// A job that runs is taken from its worker, and its task is cancelled. For
     /// its dependents a cancelled job counts as a failed one.
     ///
-    /// - Parameter reason: for people; at most 1,024 bytes of UTF-8. It becomes the message of the failure.
+    /// - Parameter reason: for people; at most 1,024 bytes of UTF-8. The message of the failure ends with it:
+    ///   "It was cancelled: reason".
     /// - Returns: how many jobs were cancelled: 1, or 0 where the job had finished.
     /// - Throws: ``PenstockError``; its code is `jobNotFound` where there is no such job any more.
     @discardableResult

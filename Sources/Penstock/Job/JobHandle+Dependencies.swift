@@ -15,18 +15,20 @@ extension JobHandle {
         return pages[kind] ?? DependencyPage(kind: kind, dependencies: [], next: nil)
     }
 
-    /// Pages of several kinds, all exact at the same moment of the server's.
+    /// Pages of several kinds, all exact at the same moment of the server's. A kind that is named twice has one page.
     public func dependencies(
         _ kinds: [DependencyKind],
         after cursors: [DependencyKind: DependencyCursor] = [:],
         count: Int = 1000
     ) async throws(PenstockError) -> [DependencyKind: DependencyPage] {
         try Checks.page(count)
+        var distinct: [DependencyKind] = []
+        for kind in kinds where !distinct.contains(kind) { distinct.append(kind) }
         let request = GetDependencies(
             job: id.wire,
-            pages: kinds.map { .init(kind: $0.wire, cursor: cursors[$0]?.rawValue ?? 0, rows: UInt32(count)) }
+            pages: distinct.map { .init(kind: $0.wire, cursor: cursors[$0]?.rawValue ?? 0, rows: UInt32(count)) }
         )
-        let reply = try await client.read(DependencyPages.self, request)
+        let reply = try await client.read(DependencyPages.self, request, over: link)
         var pages: [DependencyKind: DependencyPage] = [:]
         for page in reply.pages { pages[DependencyKind(page.kind)] = DependencyPage(page) }
         return pages
@@ -57,7 +59,8 @@ extension JobHandle {
 
     /// How many dependencies there are of each kind.
     public func dependenciesCount() async throws(PenstockError) -> DependencyCounts {
-        DependencyCounts(try await client.read(DependencyTotals.self, CountDependencies(job: id.wire)).counts)
+        let request = CountDependencies(job: id.wire)
+        return DependencyCounts(try await client.read(DependencyTotals.self, request, over: link).counts)
     }
 
     /// How many dependencies there are of some kinds, all exact at the same moment of the server's.
@@ -68,15 +71,18 @@ extension JobHandle {
 
     /// The results of the dependencies that completed, in the order of the dependencies; also of a finished job.
     ///
+    /// A dependency without a result, because it returned nothing or was resolved by hand, is nil where `Value` is an
+    /// optional and ``RawPayload/none`` where it is ``RawPayload``. Where `Value` can't say so, it has no value and is
+    /// left out: ``allDependencies(_:)`` has it all the same.
+    ///
     /// - Throws: ``PenstockError``; its code is `decodingFailed` where a result is no `Value`.
     public func childrenValues<Value: Decodable & Sendable>(
         as type: Value.Type
     ) async throws(PenstockError) -> ChildrenValues<Value> {
         var elements: [ChildrenValues<Value>.Element] = []
         for child in try await allDependencies(.processed) {
-            elements.append(
-                .init(job: child.job, queue: child.queue, name: child.name, value: try child.value(as: type))
-            )
+            guard let value = try child.valueIfAny(as: type) else { continue }
+            elements.append(.init(job: child.job, queue: child.queue, name: child.name, value: value))
         }
         return ChildrenValues(elements)
     }
@@ -91,7 +97,8 @@ extension JobHandle {
         var all: [JobHandle] = []
         var cursor: UInt64 = 0
         repeat {
-            let page = try await client.read(DependentPage.self, GetDependents(job: id.wire, cursor: cursor))
+            let request = GetDependents(job: id.wire, cursor: cursor)
+            let page = try await client.read(DependentPage.self, request, over: link)
             for row in page.rows {
                 all.append(
                     JobHandle(id: JobID(row.job), queue: row.queue, name: row.name, isExisting: true, client: client)

@@ -9,6 +9,11 @@ public struct JobHandle: Sendable {
     /// True where an add found the job's custom id taken, and changed nothing about the stored job.
     public let isExisting: Bool
     let client: PenstockClient
+    /// True where the handler that holds the job asks: its own session need not wait for what the server still settles.
+    var isHeld = false
+
+    /// Where reads about the job go.
+    var link: Link { isHeld ? client.workerLink : client.link }
 
     /// The key under which dependents know the job: `queue:id`.
     public var key: String { "\(queue):\(id)" }
@@ -16,7 +21,7 @@ public struct JobHandle: Sendable {
     /// Everything that is stored of the job.
     /// - Throws: ``PenstockError``; its code is `jobNotFound` where retention has taken the job.
     public func info() async throws(PenstockError) -> JobInfo {
-        JobInfo(try await client.read(JobView.self, GetJob(job: .id(id.wire))))
+        JobInfo(try await client.read(JobView.self, GetJob(job: .id(id.wire)), over: link))
     }
 
     public func state() async throws(PenstockError) -> JobState { try await info().state }
@@ -42,7 +47,7 @@ public struct JobHandle: Sendable {
 
     /// The job, what it depends on, and so on downwards. See ``PenstockClient/tree(of:depth:width:)``.
     public func tree(depth: Int? = nil, width: Int? = nil) async throws(PenstockError) -> JobTree {
-        try await client.tree(of: id, depth: depth, width: width)
+        try await client.tree(of: id, depth: depth, width: width, over: link)
     }
 }
 

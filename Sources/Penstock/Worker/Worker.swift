@@ -54,7 +54,6 @@ public final class Worker: Service {
     private let concurrency: Int
     private let options: Options
     private let core: WorkerCore
-    private let stop = OneShot()
     private let isRunning = Atomic<Bool>(false)
 
     init(
@@ -82,7 +81,9 @@ public final class Worker: Service {
     /// it returns when the last handler has.
     ///
     /// - Throws: ``PenstockError`` for a queue name or an option that is out of
-    ///   bounds, and for a second call.
+    ///   bounds, for a second call, where the server refuses the subscription, and,
+    ///   with the code `shutDown`, where the client ends while the worker runs.
+    ///   The handlers that run then are cancelled in that last case.
     public func run() async throws {
         let subscription = try subscription()
         guard !isRunning.exchange(true, ordering: .relaxed) else {
@@ -94,9 +95,9 @@ public final class Worker: Service {
                 group.addTask { await self.core.runSlot(slot) }
             }
             await withTaskCancellationOrGracefulShutdownHandler {
-                await stop.wait()
+                await core.stopped.wait()
             } onCancelOrGracefulShutdown: {
-                self.stop.fire()
+                self.core.stopped.fire()
             }
             core.stop()
             if Task.isCancelled { core.cancelRunning() }
@@ -106,10 +107,11 @@ public final class Worker: Service {
             await unsubscribed
         }
         client.workerLink.forget(core.id)
+        if !Task.isCancelled { try core.checkFailure() }
     }
 
     /// Asks ``run()`` to end, for a worker that is in no service group.
-    public func shutDown() { stop.fire() }
+    public func shutDown() { core.stopped.fire() }
 
     /// Waits for the slots, and cancels them when their time is over.
     private func finish(_ group: inout TaskGroup<Void>) async {
@@ -130,6 +132,9 @@ public final class Worker: Service {
             )
         }
         for queue in queues { try Checks.queue(queue) }
+        guard Set(queues).count == queues.count else {
+            throw PenstockError(.invalidRequest, "A worker on a queue that is named twice; once is allowed.")
+        }
         try Checks.name(options.name, "worker name")
         guard let milliseconds = options.lockDuration.millisecondsRoundedUp,
             milliseconds >= UInt64(Limits.lockDurationMillisecondsMin),

@@ -13,6 +13,10 @@ final class WorkerCore: Sendable {
     private let client: PenstockClient
     private let handler: Handler
     private let state: Mutex<Machine>
+    /// Fired when the worker is to end.
+    let stopped = OneShot()
+    /// Why no further job can come; nil as long as some can.
+    private let failure = Mutex<PenstockError?>(nil)
 
     private var link: Link { client.workerLink }
 
@@ -127,6 +131,11 @@ final class WorkerCore: Sendable {
 
     // MARK: The end
 
+    /// Fails where the worker had to end because no further job can come.
+    func checkFailure() throws(PenstockError) {
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+
     /// Begins no further job, and gives back what was not begun.
     func stop() {
         let (waiters, tokens) = state.withLock { $0.stop() }
@@ -162,6 +171,13 @@ extension WorkerCore: LeaseHolder {
     func loseAll() {
         let handles = state.withLock { $0.loseAll() }
         for handle in handles { handle.cancel() }
+    }
+
+    func end(_ error: PenstockError) {
+        // Whoever has asked for the end before is not told of another reason.
+        guard !stopped.hasFired else { return }
+        failure.withLock { $0 = $0 ?? error }
+        stopped.fire()
     }
 
     func held() -> HeldLeases { state.withLock { $0.held() } }

@@ -101,7 +101,7 @@ final class TestServerHandler: ChannelInboundHandler {
     }
 
     func refuse(_ header: FrameHeader, _ error: WireError) {
-        writer.errorFrame(error, opcode: header.opcode, correlation: header.correlation)
+        writer.errorFrame(error, opcode: header.opcode, correlation: header.correlation, stream: header.stream)
     }
 
     func flush() {

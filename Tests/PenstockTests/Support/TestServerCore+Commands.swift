@@ -30,6 +30,7 @@ extension TestServerCore {
             staged = []
             return settle(connection, sequence, nil)
         }
+        if let (part, error) = refusedStage, part == message.part { return settle(connection, sequence, error) }
         var items = tail.items
         if items.first?.kind == .more, let more = items.first, !staged.isEmpty {
             staged[staged.count - 1].nodes += more.nodes

@@ -45,8 +45,14 @@ final class TestServerCore {
     var commands: [(Opcode, [UInt8])] = []
     /// What has come of a large add.
     var staged: [AddItem] = []
+    /// What has been asked, and in which session.
+    var asked: [(Opcode, SessionID?)] = []
+    /// The timeouts of all waits.
+    var timeouts: [UInt32] = []
     /// Refusals of the next commands with an opcode, each for one of them.
     var scripted: [Opcode: Deque<WireError>] = [:]
+    /// The refusal of a part of a large add.
+    var refusedStage: (Stage.Part, WireError)?
     /// What the outcome of a noted command says of the jobs that it has reached.
     var reached: UInt32 = 1
     private var nextJob: UInt64 = 1
@@ -87,6 +93,7 @@ final class TestServerCore {
         _ body: RawSpan
     ) throws(WireError) {
         let correlation = header.correlation
+        if !opcode.isDurable { asked.append((opcode, connection.session)) }
         switch opcode {
         case .hello: hello(connection, header, try Hello(body: body))
         case .hold:
@@ -99,6 +106,7 @@ final class TestServerCore {
             )
             for token in leases.keys where !tokens.contains(LeaseToken(token)) { giveBack(token, connection) }
         case .subscribe:
+            if let error = scripted[.subscribe]?.popFirst() { return connection.refuse(header, error) }
             let message = try Subscribe(body: body)
             connection.streams[header.stream] = Stream(queues: message.queues, credits: Int(message.creditJobs))
             connection.send(Subscribed(heartbeat: 10_000), correlation: correlation)
@@ -130,7 +138,10 @@ final class TestServerCore {
         case .getJob: find(try GetJob(body: body).job, connection, header)
         case .getDependencies: dependencies(try GetDependencies(body: body), connection, header)
         case .wait:
-            guard case .job(let id) = try Wait(body: body).target, let job = jobs[id.rawValue] else {
+            let message = try Wait(body: body)
+            timeouts.append(message.timeout)
+            if let error = scripted[.wait]?.popFirst() { return connection.refuse(header, error) }
+            guard case .job(let id) = message.target, let job = jobs[id.rawValue] else {
                 connection.refuse(header, WireError(.jobNotFound, "no such job"))
                 return
             }

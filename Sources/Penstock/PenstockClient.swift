@@ -13,7 +13,7 @@ import Synchronization
 /// ``PenstockError/Code/outcomeUnknown``.
 ///
 /// The client is a service: it works while ``run()`` does. Requests made before
-/// wait for it.
+/// wait for it, as long as their time lasts. Workers end with it.
 ///
 /// ```swift
 /// let client = PenstockClient(.tcp(host: "127.0.0.1", port: 7411), logger: logger)

@@ -35,7 +35,10 @@ struct LargeAddTests {
 
     @Test func `a large add that gets no answer in time says that nothing of it is stored`() async throws {
         try await TestServer.run { server in
-            let configuration = PenstockClient.Configuration(requestTimeout: .milliseconds(200))
+            let configuration = PenstockClient.Configuration(
+                requestTimeout: .milliseconds(200),
+                shutdownTimeout: .milliseconds(1)
+            )
             try await PenstockClient.withClient(server.address, configuration: configuration) { client in
                 try await server.with { $0.isHolding = true }
                 let error = await #expect(throws: PenstockError.self) { try await FlowProducer(client).add(flow()) }

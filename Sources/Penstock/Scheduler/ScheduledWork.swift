@@ -5,6 +5,7 @@ import PenstockWire
 ///
 /// It is added again and again, so nothing in it may exist only once: no job has an
 /// id of the caller's, depends on a job that exists already, or is repeated by itself.
+/// No producer is part of this: its defaults, options and interceptors do not apply.
 public struct ScheduledWork: Sendable {
     let flow: Flow
 

@@ -133,8 +133,8 @@ extension Engine {
         }
     }
 
-    /// True where nobody needs the job: its flow has finished, and so has every job that depends on it, or that a
-    /// worker may ask for it by its key under.
+    /// True where nobody needs the job: its flow has finished, and so have all jobs that depend on it, and the one
+    /// under which it has a key.
     private mutating func mayGo(
         _ job: JobID,
         _ record: JobRecord,

@@ -70,6 +70,7 @@ struct DocumentTests {
         "wallMillisecondsMax": Limits.wallMillisecondsMax,
         "stagedJobsMax": UInt64(Limits.stagedJobsMax),
         "stagedBytesMax": Limits.stagedBytesMax,
+        "stagedOutsideMax": UInt64(Limits.stagedOutsideMax),
         "stagedExistingMax": UInt64(Limits.stagedExistingMax),
         "settlingMillisecondsMax": UInt64(Limits.settlingMillisecondsMax),
     ]

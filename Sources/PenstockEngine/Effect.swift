@@ -131,12 +131,18 @@ struct Effects {
     var isExhausted: Bool { steps >= limit }
 
     mutating func begin(limit: Int) {
+        self.limit = limit
+        isMarking = false
+        // Most commands have none: thousands of them follow one another.
+        if steps == 0 && touched == 0 && queue.isEmpty && starts.isEmpty && reached.isEmpty && !isRemovingFlow
+            && reason.isEmpty
+        {
+            return settlement = 0
+        }
         removeAll()
         steps = 0
-        self.limit = limit
         settlement = 0
         reached.removeAll(keepingCapacity: true)
-        isMarking = false
         isRemovingFlow = false
         reason = ""
         touched = 0

@@ -20,6 +20,11 @@ extension Engine {
         if !effects.isEmpty { try leaveToSettlement(&transaction, &result) }
     }
 
+    /// So many jobs are about to be reached: what can't be one transaction does not begin with a long one.
+    mutating func expect(_ count: UInt32) {
+        if Int(count) > effectLimits.steps { effects.limit = min(effects.limit, effectLimits.sliceSteps) }
+    }
+
     /// Begins a settlement with the effects that are left.
     private mutating func leaveToSettlement(
         _ transaction: inout WriteTransaction,

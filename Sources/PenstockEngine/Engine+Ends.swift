@@ -19,7 +19,10 @@ extension Engine {
         try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
         if record.marks.contains(.repeats) { try goOnRepeating(job, record, &transaction) }
-        if record.dependents > 0 { effects.append(Effect(.tell, job)) }
+        if record.dependents > 0 {
+            expect(record.dependents)
+            effects.append(Effect(.tell, job))
+        }
     }
 
     /// Takes an unfinished job out of its index, and its lease from its worker: the caller moves it on.

@@ -63,6 +63,7 @@ extension Engine {
             try checkSettled(flow, &transaction)
             guard openFlow!.record.unfinished > 0 else { return }
             openFlow!.record.flags.formUnion([.isCancelled, .isCancelling])
+            expect(openFlow!.record.unfinished)
             effects.append(Effect(.cancelFlow, flow.rawValue))
         }
     }
@@ -85,6 +86,7 @@ extension Engine {
             }
         case .flow(let flow):
             try checkSettled(flow, &transaction)
+            expect(openFlow!.record.counts.finished)
             effects.append(Effect(.retryFlow, flow.rawValue, detail: flags.rawValue))
         case .queue(let name):
             guard let queue = queueIDs[name] else {

@@ -89,6 +89,7 @@ extension Engine {
         let wasPruned = record.marks.contains(.isPruned)
         record.marks.subtract([.isSkipped, .isPruned])
         try rewrite(&record, of: job, outcome: .none, RawSpan(), &transaction)
+        expect(record.dependents)
         if record.dependents > 0 { effects.append(Effect(.reopen, job.rawValue, detail: wasPruned ? 1 : 0)) }
     }
 

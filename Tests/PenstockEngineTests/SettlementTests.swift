@@ -70,7 +70,7 @@ import Testing
         let flow = try fan()
         try engine.complete(flow["a"])
         #expect(try engine.flow(flow.flow).status == .running)
-        #expect(try engine.flow(flow.flow).counts[.waiting] == 3)
+        #expect(try engine.flow(flow.flow).counts[.waiting] == UInt32(engine.limits.sliceSteps))
         #expect(try engine.cancel(flow["9"]) == 1)
         try engine.settle()
         #expect(try engine.flow(flow.flow).counts[.waiting] == 9)
@@ -190,7 +190,8 @@ import Testing
         }
         try engine.fail(bad)
         #expect(engine.isSettling == isSliced)
-        #expect(engine.result.finishedJobs.count == 1 + (isSliced ? 20_000 : 10_000))
+        // What is too much from the start begins with a slice.
+        #expect(engine.result.finishedJobs.count == 1 + (isSliced ? 512 : 10_000))
         var batches = 0
         while engine.isSettling {
             try engine.carryOn()

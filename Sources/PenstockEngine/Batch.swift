@@ -197,6 +197,9 @@ package struct BatchResult: Sendable {
     package var hasCarriedOn = false
     /// One of the commands was to remove what need not be kept.
     package var hasRetained = false
+    /// It was looked for that, with or without a command; and so many jobs were removed.
+    package var hasLookedForRetention = false
+    package var jobsRetentionTook = 0
     /// It has not come to its end; and then, elapsed time at which the next of the jobs kept may go.
     package var hasMoreToRetain = false
     package var nextRetention: UInt64 = .max
@@ -227,6 +230,8 @@ package struct BatchResult: Sendable {
         hasSettled = false
         hasCarriedOn = false
         hasRetained = false
+        hasLookedForRetention = false
+        jobsRetentionTook = 0
         hasMoreToRetain = false
         nextRetention = .max
         newQueues.removeAll(keepingCapacity: true)

@@ -29,6 +29,8 @@ struct RetentionWalk {
     var isWhole = true
     /// Elapsed time at which the next of the jobs seen may go.
     var nextDue = UInt64.max
+    /// Jobs that the last slice has taken.
+    var taken = 0
 
     /// It comes to the queue now.
     var isAtStart: Bool { state == 0 && job == .none }
@@ -54,18 +56,46 @@ extension Engine {
     static let readableMilliseconds: UInt64 = 60_000
     /// Dependents of a job that are looked at; one with more stays until some of them have gone.
     private static let retentionDependentsMax = 10_000
+    /// Commands of a batch from which on it has a slice of its own.
+    private static let busyCommands = 64
+    /// Steps of such a slice: two for each job that goes, so that it takes twice as many as the commands can finish.
+    private static let retentionStepsPerCommand = 4
+    private static let retentionStepsMax = 16_384
+
+    /// A look that takes jobs goes on beside many commands without being asked. It takes more than they can finish: so the
+    /// database stays as large as it is to be, whatever the rate.
+    mutating func retainBesides(
+        _ commands: Int,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        // Beside jobs that stay it goes by slowly, when it is asked to.
+        guard retentionWalk.taken > 0, !result.hasRetained, commands >= Engine.busyCommands else { return }
+        let steps = min(Engine.retentionStepsPerCommand * commands, Engine.retentionStepsMax)
+        effects.begin(limit: steps)
+        try retain(max(effectLimits.sliceSteps, steps), &transaction, &result)
+    }
 
     /// Removes a slice of what need not be kept any more.
-    mutating func retain(_ transaction: inout WriteTransaction, _ result: inout BatchResult) throws(LMDBError) {
-        result.hasRetained = true
+    mutating func retain(
+        _ steps: Int,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        result.hasLookedForRetention = true
         result.hasMoreToRetain = true
         // A job may have to tell its dependents still how it ended.
         guard meta.openSettlements == 0 else { return }
-        effects.limit = effectLimits.sliceSteps
+        effects.limit = steps
+        retentionWalk.taken = 0
         while retentionWalk.queue < queues.count {
-            if effects.isExhausted { return try carryOutEffects(&transaction, &result) }
+            if effects.isExhausted {
+                result.jobsRetentionTook = retentionWalk.taken
+                return try carryOutEffects(&transaction, &result)
+            }
             try retainNext(&transaction, &result)
         }
+        result.jobsRetentionTook = retentionWalk.taken
         result.hasMoreToRetain = false
         result.nextRetention = retentionWalk.nextDue
         retentionWalk = RetentionWalk()
@@ -97,6 +127,7 @@ extension Engine {
         if due <= meta.elapsed {
             if try mayGo(key.job, record, &transaction) {
                 effects.touched += 1
+                retentionWalk.taken += 1
                 if let rest = try remove(Effect(.remove, key.job), &transaction, &result) { effects.append(rest) }
                 return
             }

@@ -181,6 +181,7 @@ package struct Engine: ~Copyable {
             for index in batch.commands.indices {
                 try apply(batch, at: index, refusingAdds: refusingAdds, &transaction, &result)
             }
+            try retainBesides(batch.commands.count, &transaction, &result)
             try releaseOwed(&transaction, result)
             try flushFlow(&transaction)
             try writeDirtyQueues(&transaction)
@@ -268,7 +269,8 @@ package struct Engine: ~Copyable {
             result.hasCarriedOn = true
             try carryOn(effectLimits.sliceSteps, &transaction, &result)
         case .retain:
-            try retain(&transaction, &result)
+            result.hasRetained = true
+            try retain(effectLimits.sliceSteps, &transaction, &result)
         }
     }
 }

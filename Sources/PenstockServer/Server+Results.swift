@@ -29,7 +29,7 @@ extension Server {
         carryOn()
         if result.hasSettled && nextHeld != .max { goOnWithHeld(hasSettled: true) }
         if result.hasMoreSessions { nextExpiry = 0 }
-        if result.hasRetained || !result.finishedJobs.isEmpty { noteRetention(result) }
+        if result.hasLookedForRetention || !result.finishedJobs.isEmpty { noteRetention(result) }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
         for slot in result.openedSessions { didOpen(slot) }
         for outcomes in result.outcomes { answer(outcomes, result) }

@@ -7,17 +7,17 @@ import PenstockEngine
 extension Server {
     /// Milliseconds between the end of a job and the look that may remove it, or others.
     static let retentionMilliseconds: UInt64 = 10_000
-    /// The next look waits so many times as long as the last one took, if that is longer: what it may not take yet, it
-    /// goes by again.
+    /// The next look waits so many times as long as the last one passed its time with jobs that stay, if that is longer:
+    /// it goes by them again.
     private static let retentionShare: UInt64 = 20
-    /// Milliseconds between two slices of one look.
+    /// Milliseconds between two slices of one look, where no more is asked for.
     private static let retentionPauseMilliseconds: UInt64 = 5
 
     /// Asks for a slice if one is due.
     func retain(now: UInt64) {
         guard !isRetaining, !isStopping, now >= nextRetention || clock.elapsed >= retentionDue else { return }
         isRetaining = true
-        if retentionBegan == nil { retentionBegan = now }
+        retentionBegan = now
         stage(Command(.retain))
     }
 
@@ -25,15 +25,17 @@ extension Server {
     func noteRetention(_ result: borrowing BatchResult) {
         let now = clock.monotonic
         if !result.finishedJobs.isEmpty { nextRetention = min(nextRetention, now + retentionPause) }
-        guard result.hasRetained else { return }
-        isRetaining = false
+        guard result.hasLookedForRetention else { return }
+        if result.hasRetained {
+            isRetaining = false
+            if result.jobsRetentionTook == 0 { retentionPassing += now - retentionBegan }
+        }
         if result.hasMoreToRetain {
             nextRetention = now + Server.retentionPauseMilliseconds
             retentionDue = .max
         } else {
-            let took = now - (retentionBegan ?? now)
-            retentionPause = max(Server.retentionMilliseconds, took * Server.retentionShare)
-            retentionBegan = nil
+            retentionPause = max(Server.retentionMilliseconds, retentionPassing * Server.retentionShare)
+            retentionPassing = 0
             nextRetention = result.finishedJobs.isEmpty ? .max : now + retentionPause
             retentionDue = result.nextRetention
         }

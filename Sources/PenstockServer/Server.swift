@@ -59,8 +59,10 @@ package final class Server {
     var nextExpiry: UInt64 = 0
     /// A look at the finished jobs is due: monotonic milliseconds, and elapsed ones; and a slice of it has been asked for.
     var nextRetention: UInt64 = 0
-    /// When the look that is under way began, and how long after the last one the next may begin.
-    var retentionBegan: UInt64?
+    /// When the slice that is under way began; how long the present look has only gone by jobs that stay; and how long
+    /// after it the next may begin.
+    var retentionBegan: UInt64 = 0
+    var retentionPassing: UInt64 = 0
     var retentionPause = Server.retentionMilliseconds
     var retentionDue = UInt64.max
     var isRetaining = false

@@ -171,9 +171,7 @@ import Testing
         for lease in try engine.lease("q", 600) { engine.stageComplete(lease) }
         try engine.commit()
         engine.advance(10)
-        try engine.add(.flow((0..<2_000).map { job("\($0)") }))
-        for lease in try engine.lease("q", 2_000) { engine.stageComplete(lease) }
-        try engine.commit()
+        try finish(2_000)
         engine.advance(RetentionTests.minute)
         #expect(try engine.retain() > 4)
         #expect(try engine.stored().count == 611)
@@ -184,5 +182,34 @@ import Testing
         try engine.retain()
         #expect(try engine.queue()[.completed] == 10)
         try engine.check()
+    }
+
+    @Test func `a look that takes jobs keeps up with those that finish beside it`() throws {
+        engine.checks = false
+        engine.retention.completed = Retention(count: 10)
+        try finish(1_000)
+        engine.advance(RetentionTests.minute)
+        try engine.retainSlice()
+        var before = try engine.queue()[.completed]
+        // From here on nobody asks for a slice.
+        for _ in 0..<3 {
+            try finish(100)
+            #expect(!engine.result.hasRetained && engine.result.jobsRetentionTook >= 100)
+            let after = try engine.queue()[.completed]
+            #expect(after <= before)
+            before = after
+        }
+        // A few commands wait for no slice.
+        try finish(10)
+        #expect(engine.result.jobsRetentionTook == 0)
+        try engine.retain()
+        #expect(try engine.queue()[.completed] == 310)
+        try engine.check()
+    }
+
+    private func finish(_ count: Int) throws {
+        try engine.add(.flow((0..<count).map { job("\($0)") }))
+        for lease in try engine.lease("q", count) { engine.stageComplete(lease) }
+        try engine.commit()
     }
 }

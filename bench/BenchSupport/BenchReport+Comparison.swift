@@ -67,6 +67,8 @@ extension BenchReport {
     package struct Regime: Codable, Equatable, Sendable {
         package var ratePerSecond: Statistics
         package var ratios: Ratios
+        /// Of `retained`: jobs that retention took for each that completed; below 1 the database grew.
+        package var takenPerJob: Double?
 
         package init(ratePerSecond: Statistics, ratios: Ratios) {
             self.ratePerSecond = ratePerSecond
@@ -76,6 +78,7 @@ extension BenchReport {
         private enum CodingKeys: String, CodingKey {
             case ratePerSecond = "rate_per_s"
             case ratios
+            case takenPerJob = "taken_per_job"
         }
     }
 }

@@ -26,6 +26,11 @@ extension BenchReport {
             row("LMDB floor, through/s", floors?.throughPerSecond, places: 0)
             row("through, ratio to the LMDB floor", through.ratios.lmdb, places: 3)
         }
+        if let retained = regimes?.retained {
+            row("with retention: rate/s", retained.ratePerSecond)
+            row("with retention: ratio to the LMDB floor", retained.ratios.lmdb, places: 3)
+            row("with retention: jobs taken for each completed", retained.takenPerJob, places: 2)
+        }
         if let longLease = regimes?.longLease {
             row("long leases: rate/s", longLease.ratePerSecond)
             row("long leases: ratio to the LMDB floor", longLease.ratios.lmdb, places: 3)

@@ -17,12 +17,15 @@ final class ServerProcess {
 
     /// Starts the `penstockd` that stands beside this executable, and waits until it listens.
     ///
-    /// - Parameter parent: the directory below which its data goes.
-    init(below parent: String, pinning: Pinning) throws {
+    /// - Parameters:
+    ///   - parent: the directory below which its data goes.
+    ///   - keepsAll: what finishes is kept: a benchmark counts it, and retention would take its share of the machine.
+    ///     False: the server's own default.
+    init(below parent: String, pinning: Pinning, keepsAll: Bool) throws {
         directory = URL(filePath: parent).appending(path: "penstock-bench-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         do {
-            try start(pinning)
+            try start(pinning, keepsAll: keepsAll)
             let (server, directory) = (process.processIdentifier, directory)
             EndingSignals.shared.end { Self.end(server, directory) }
             address = .tcp(host: "127.0.0.1", port: try awaitPort())
@@ -35,7 +38,7 @@ final class ServerProcess {
     private var portFile: URL { directory.appending(path: "port") }
     private var logFile: URL { directory.appending(path: "log") }
 
-    private func start(_ pinning: Pinning) throws {
+    private func start(_ pinning: Pinning, keepsAll: Bool) throws {
         let executable = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
             .deletingLastPathComponent().appending(path: "penstockd")
         guard FileManager.default.isExecutableFile(atPath: executable.path) else {
@@ -44,8 +47,7 @@ final class ServerProcess {
         let data = directory.appending(path: "data").path
         (process.executableURL, process.arguments) = pinning.command(
             executable,
-            // What finishes is kept: a benchmark counts it, and retention would take its share of the machine.
-            ["--data", data, "--port", "0", "--port-file", portFile.path, "--keep-all"]
+            ["--data", data, "--port", "0", "--port-file", portFile.path] + (keepsAll ? ["--keep-all"] : [])
         )
         try Data().write(to: logFile)
         let log = try FileHandle(forWritingTo: logFile)

@@ -9,7 +9,6 @@ struct History {
     let steps: Int
     /// What happened so far.
     private(set) var operations: [Operation] = []
-    private var isAtEnd = false
     private(set) var run: HistoryRun
 
     init(seed: UInt64) throws {
@@ -35,10 +34,9 @@ struct History {
                 try perform(draw.pause())
                 try perform(draw.commands(run.scope))
             }
-            isAtEnd = true
             try run.finish()
         } catch {
-            throw HistoryFailure(seed: seed, mode: mode, operations: operations, isAtEnd: isAtEnd, cause: error)
+            throw HistoryFailure(seed: seed, mode: mode, operations: operations, end: run.end, cause: error)
         }
     }
 
@@ -55,8 +53,8 @@ struct HistoryFailure: Error, CustomStringConvertible {
     var seed: UInt64
     var mode: HistoryRun.Mode
     var operations: [Operation]
-    /// It went wrong behind the last operation, when everything was run to its end.
-    var isAtEnd: Bool
+    /// Where it went wrong behind the operations, when everything was run to its end: what was done last.
+    var end: Operation?
     var cause: any Error
 
     /// The same failure, or another one, with as few operations as dropping some of them comes to.
@@ -106,27 +104,27 @@ struct HistoryFailure: Error, CustomStringConvertible {
 
     /// What goes wrong in the operations, with those up to there.
     private func failure(of operations: [Operation]) -> HistoryFailure? {
+        guard let run = try? HistoryRun(mode, seed: seed, interval: 1) else { return nil }
         var failure = self
-        (failure.operations, failure.isAtEnd) = ([], false)
+        failure.operations = []
         do {
-            let run = try HistoryRun(mode, seed: seed, interval: 1)
             for operation in operations {
                 failure.operations.append(operation)
                 try run.perform(operation)
             }
-            guard isAtEnd else { return nil }
-            failure.isAtEnd = true
-            try run.finish()
+            if isAtEnd { try run.finish() }
             return nil
         } catch {
-            failure.cause = error
+            (failure.cause, failure.end) = (error, run.end)
             return failure
         }
     }
 
+    private var isAtEnd: Bool { end != nil }
+
     var description: String {
-        let list = operations.map { "    \($0)" }.joined(separator: "\n")
-        return "PENSTOCK_SEED=\(seed), \(mode): \(cause)\n\(list)"
+        let list = operations.map { "\n    \($0)" }.joined()
+        return "PENSTOCK_SEED=\(seed), \(mode): \(cause)\(list)" + (end.map { "\n    ..., \($0)" } ?? "")
     }
 }
 

@@ -6,6 +6,7 @@ import Testing
 /// The end of a history: whatever can run runs, and nobody may be left behind.
 extension HistoryRun {
     func finish() throws {
+        end = .commit
         try perform(.commit)
         try runAll()
         try checkWaiting()

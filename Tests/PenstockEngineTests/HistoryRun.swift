@@ -35,8 +35,10 @@ final class HistoryRun {
     /// Jobs and flows that the commits since the last comparison told to have finished.
     var reported: (jobs: Set<JobID>, flows: Set<FlowID>) = ([], [])
     var finishedFlows: Set<FlowID> = []
-    /// The states before the command whose effects are being carried out.
-    var statesBefore: [FlowID: [JobState]] = [:]
+    /// The jobs of every flow before the command whose effects are being carried out.
+    var jobsBefore: [FlowID: [(state: JobState, positions: UInt32)]] = [:]
+    /// What was done last to bring everything to its end; nil before that.
+    var end: Operation?
     private var random: SplitMix64
     /// Draws what is looked at: how often that is done changes nothing of what happens.
     var checks: SplitMix64
@@ -68,6 +70,7 @@ final class HistoryRun {
     }
 
     func perform(_ operation: Operation) throws {
+        if end != nil { end = operation }
         if operation.isBetweenBatches && !engine.batch.commands.isEmpty { return }
         switch operation {
         case .advance(let milliseconds):
@@ -82,7 +85,7 @@ final class HistoryRun {
         case .commit: return try commit()
         default: break
         }
-        if mode == .sliced { noteStates() }
+        if mode == .sliced { noteJobs() }
         tally.commands += 1
         try stage(operation)
         // The model knows no slices: it is compared when nothing is left of them.

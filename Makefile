@@ -12,7 +12,7 @@ help:
 	@echo 'make snippets   run the examples in Snippets'
 	@echo 'make bench      the smallest form of every benchmark; make bench ARGS="dequeue --json" for one of them'
 	@echo 'make crash      the long crash campaign (ROUNDS=1000)'
-	@echo 'make histories  the long run of random histories against the model (HISTORIES=100000)'
+	@echo 'make histories  the long run of random histories against the model (HISTORIES=100000 WORKERS=2)'
 	@echo 'make format     format the sources;  make check  what CI checks besides the tests'
 
 # libuv and LMDB, with their headers, and the time zones, where they are absent.
@@ -52,8 +52,9 @@ crash: deps
 	PENSTOCK_CRASH_ROUNDS=$(ROUNDS) SWIFT_BACKTRACE=enable=no $(SWIFT) test --filter CrashTests
 
 HISTORIES ?= 100000
+WORKERS ?= 2
 histories: deps
-	PENSTOCK_HISTORIES=$(HISTORIES) SWIFT_BACKTRACE=enable=no $(SWIFT) test -c release -Xswiftc -enable-testing --filter HistoryTests
+	PENSTOCK_HISTORIES=$(HISTORIES) PENSTOCK_WORKERS=$(WORKERS) SWIFT_BACKTRACE=enable=no $(SWIFT) test -c release -Xswiftc -enable-testing --filter HistoryTests
 
 format:
 	$(SWIFT) format -i -r Sources Tests bench Snippets Package.swift

@@ -7,9 +7,9 @@ extension Dump {
     /// Leaves out what large adds have stored and nobody sees, and brings what is published to where it will be soon.
     mutating func settleStaged(_ staged: [StagedRecord], _ pending: [Effect]) {
         for add in staged {
-            jobs = jobs.filter { !add.contains($0.key) }
-            payloads = payloads.filter { !add.contains($0.key) }
-            flows = flows.filter { !add.contains($0.key) }
+            jobs.removeAll { add.contains($0) }
+            payloads.removeAll { add.contains($0) }
+            flows.removeAll { add.contains($0) }
             flowNames = flowNames.filter { !add.contains($0) }
             customIDs = customIDs.filter { !add.contains($0.value) }
             edges.removeAll { add.contains($0.key.dependent) }

@@ -10,24 +10,31 @@ struct Dump {
         var id: [UInt8]
     }
 
+    /// What is looked at of a payload row.
+    struct Payload {
+        var hasName = false
+        var delay: UInt64 = 0
+        var hasBackoff = false
+        var customID: [UInt8] = []
+    }
+
     var meta: MetaRecord?
-    var queues: [QueueID: QueueRecord] = [:]
-    var jobs: [JobID: JobRecord] = [:]
-    var inlineBytes: [JobID: Int] = [:]
-    /// Name, delay and custom id of every payload row.
-    var payloads: [JobID: (name: [UInt8], delay: UInt64, hasBackoff: Bool, customID: [UInt8])] = [:]
-    var results: [JobID: Int] = [:]
+    var queues = SortedRows<QueueID, QueueRecord>()
+    var jobs = SortedRows<JobID, JobRecord>()
+    var inlineBytes = SortedRows<JobID, Int>()
+    var payloads = SortedRows<JobID, Payload>()
+    var results = SortedRows<JobID, Int>()
     var ready: [(key: ReadyKey, job: JobID)] = []
     var delayed: [DelayedKey] = []
     var finished: [FinishedKey] = []
     var edges: [(key: EdgeKey, record: EdgeRecord)] = []
     var dependents: [(key: DependentKey, position: UInt32)] = []
-    var flows: [FlowID: FlowRecord] = [:]
+    var flows = SortedRows<FlowID, FlowRecord>()
     var flowNames: Set<FlowID> = []
     var sessions: [SessionID: SessionRecord] = [:]
     var outcomes: [OutcomeKey] = []
     var customIDs: [CustomID: JobID] = [:]
-    var leases: [JobID: LeaseRecord] = [:]
+    var leases = SortedRows<JobID, LeaseRecord>()
     var laterJobs: [FlowJobKey] = []
     var childKeys: [(parent: JobID, key: [UInt8], job: JobID)] = []
     /// The job under which a child has a key, by the child.
@@ -49,21 +56,25 @@ struct Dump {
         }
         try walk(tables.queues, snapshot) { key, value in
             let id = QueueID(UInt32(key))
-            queues[id] = try QueueRecord(id: id, value)
+            queues.append(id, try QueueRecord(id: id, value))
         }
         try walk(tables.jobs, snapshot) { key, value in
             let record = try JobRecord(value)
-            jobs[JobID(key)] = record
-            inlineBytes[JobID(key)] = value.byteCount - record.fixedBytes
+            jobs.append(JobID(key), record)
+            inlineBytes.append(JobID(key), value.byteCount - record.fixedBytes)
         }
         try walk(tables.payloads, snapshot) { key, value in
-            guard let record = jobs[JobID(key)] else { return payloads[JobID(key)] = ([], 0, false, []) }
+            guard let record = jobs[JobID(key)] else { return payloads.append(JobID(key), Payload()) }
             let row = try PayloadRow(value, flags: record.flags)
-            payloads[JobID(key)] = (
-                value.array(row.name), row.delay, row.backoff != .none, value.array(row.customID)
+            let payload = Payload(
+                hasName: !row.name.isEmpty,
+                delay: row.delay,
+                hasBackoff: row.backoff != .none,
+                customID: value.array(row.customID)
             )
+            payloads.append(JobID(key), payload)
         }
-        try walk(tables.results, snapshot) { results[JobID($0)] = $1.byteCount }
+        try walk(tables.results, snapshot) { results.append(JobID($0), $1.byteCount) }
         try walk(tables.ready, snapshot) { key, value in
             var reader = WireReader(value)
             ready.append((key, try reader.jobID()))
@@ -75,11 +86,11 @@ struct Dump {
             var reader = WireReader(value)
             dependents.append((key, try reader.u32()))
         }
-        try walk(tables.flows, snapshot) { flows[FlowID($0)] = try FlowRecord($1) }
+        try walk(tables.flows, snapshot) { flows.append(FlowID($0), try FlowRecord($1)) }
         try walk(tables.flowNames, snapshot) { key, _ in flowNames.insert(FlowID(key)) }
         try walk(tables.sessions, snapshot) { sessions[$0.session] = try SessionRecord($1) }
         try walk(tables.outcomes, snapshot) { key, _ in outcomes.append(key) }
-        try walk(tables.leases, snapshot) { leases[JobID($0)] = try LeaseRecord($1) }
+        try walk(tables.leases, snapshot) { leases.append(JobID($0), try LeaseRecord($1)) }
         var staged: [StagedRecord] = []
         try walk(tables.staged, snapshot) { _, row in staged.append(try StagedRecord(row)) }
         try walk(tables.laterJobs, snapshot) { key, _ in laterJobs.append(key) }
@@ -104,6 +115,11 @@ struct Dump {
             entry = try cursor.next()
         }
         settleStaged(staged, pending.map(\.effect))
+    }
+
+    func edges(of dependent: JobID) -> ArraySlice<(key: EdgeKey, record: EdgeRecord)> {
+        let first = edges.partitioningIndex { $0.key.dependent >= dependent }
+        return edges[first...].prefix { $0.key.dependent == dependent }
     }
 
     private mutating func readChildKeys<Snapshot: Transaction & ~Copyable & ~Escapable>(

@@ -203,16 +203,19 @@ final class EngineHarness {
     }
 
     /// Every invariant of the tables, and of the engine's memory against them.
-    func check() throws {
-        let problems = try problems()
+    func check() throws { try check(dump()) }
+
+    func check(_ dump: Dump) throws {
+        let problems = problems(dump)
         if !problems.isEmpty { throw BrokenInvariants(problems: problems) }
     }
 
     func dump() throws -> Dump { try Dump(open.environment, open.reader) }
 
-    func problems() throws -> [String] {
-        let dump = try dump()
-        return InvariantChecker(dump, hasSecondThoughts: hasSecondThoughts).problems()
+    func problems() throws -> [String] { try problems(dump()) }
+
+    private func problems(_ dump: Dump) -> [String] {
+        InvariantChecker(dump, hasSecondThoughts: hasSecondThoughts).problems()
             + dump.differences(from: open.engine)
     }
 

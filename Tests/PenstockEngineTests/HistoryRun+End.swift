@@ -6,9 +6,11 @@ import Testing
 /// The end of a history: whatever can run runs, and nobody may be left behind.
 extension HistoryRun {
     func finish() throws {
+        end = .commit
         try perform(.commit)
         try runAll()
         try checkWaiting()
+        try compare()
         for queue in ["q", "r", "s"] {
             try settleAll()
             try perform(
@@ -18,6 +20,7 @@ extension HistoryRun {
         }
         try runAll()
         try checkRetried()
+        try compare()
     }
 
     private func settleAll() throws {
@@ -50,7 +53,7 @@ extension HistoryRun {
         problems.expect(dump.pending.isEmpty && dump.settling.isEmpty, "something has not settled")
         for (id, job) in dump.jobs where !job.state.isFinished {
             problems.expect(job.state == .waitingChildren, "job \(id) is \(job.state) at the end")
-            let waitsFor = dump.edges.filter { $0.key.dependent == id && $0.record.kind == .unprocessed }
+            let waitsFor = dump.edges(of: id).filter { $0.record.kind == .unprocessed }
             problems.expect(
                 waitsFor.contains { $0.record.isHeld || !(dump.jobs[$0.record.dependency]!.state.isFinished) },
                 "job \(id) waits for nobody"

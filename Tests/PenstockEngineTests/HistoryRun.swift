@@ -3,7 +3,10 @@ import Testing
 
 @testable import PenstockEngine
 
-/// Carries out the operations of a history, by the engine and by the model, and compares them after every batch.
+/// Carries out the operations of a history, by the engine and by the model, and compares them.
+///
+/// What a command is answered is compared at once; the tables and what readers are told, after every `interval`-th
+/// batch, and at the end.
 final class HistoryRun {
     enum Mode: CaseIterable {
         /// Every effect is carried out with its command.
@@ -19,13 +22,11 @@ final class HistoryRun {
     static let sessionCount = 3
 
     let mode: Mode
+    let interval: Int
     let engine: EngineHarness
     let model: Model?
     private(set) var sessions: [TestSession] = []
-    private(set) var batches = 0
-    private(set) var commands = 0
-    private(set) var slices = 0
-    private(set) var refusals: [ErrorCode: Int] = [:]
+    private(set) var tally = Tally(histories: 1)
     private var expectations: [(session: TestSession, sequence: UInt64, check: Check)] = []
     /// Leases that a command of this batch has ended.
     private var ended: Set<JobID> = []
@@ -34,14 +35,21 @@ final class HistoryRun {
     /// Jobs and flows that the commits since the last comparison told to have finished.
     var reported: (jobs: Set<JobID>, flows: Set<FlowID>) = ([], [])
     var finishedFlows: Set<FlowID> = []
-    /// The states before the command whose effects are being carried out.
-    var statesBefore: [FlowID: [JobState]] = [:]
-    var random: SplitMix64
+    /// The jobs of every flow before the command whose effects are being carried out.
+    var jobsBefore: [FlowID: [(state: JobState, positions: UInt32)]] = [:]
+    /// What was done last to bring everything to its end; nil before that.
+    var end: Operation?
+    private var random: SplitMix64
+    /// Draws what is looked at: how often that is done changes nothing of what happens.
+    var checks: SplitMix64
 
-    init(_ mode: Mode, seed: UInt64) throws {
+    init(_ mode: Mode, seed: UInt64, interval: Int) throws {
         self.mode = mode
+        self.interval = interval
         engine = try EngineHarness()
+        engine.checks = false
         random = SplitMix64(seed: seed)
+        checks = SplitMix64(seed: ~seed)
         model = mode == .interleaved ? nil : Model()
         sessions = [engine.session]
         for _ in 1..<HistoryRun.sessionCount { sessions.append(try engine.openSession()) }
@@ -62,6 +70,7 @@ final class HistoryRun {
     }
 
     func perform(_ operation: Operation) throws {
+        if end != nil { end = operation }
         if operation.isBetweenBatches && !engine.batch.commands.isEmpty { return }
         switch operation {
         case .advance(let milliseconds):
@@ -76,8 +85,8 @@ final class HistoryRun {
         case .commit: return try commit()
         default: break
         }
-        if mode == .sliced { noteStates() }
-        commands += 1
+        if mode == .sliced { noteJobs() }
+        tally.commands += 1
         try stage(operation)
         // The model knows no slices: it is compared when nothing is left of them.
         if mode == .sliced { try commit() }
@@ -91,7 +100,7 @@ final class HistoryRun {
             let session = sessions[session]
             let sequence = engine.stageAdd(specs, session)
             guard let expected = model?.add(specs) else { return }
-            if case .refused(let codes) = expected { for code in codes { refusals[code, default: 0] += 1 } }
+            if case .refused(let codes) = expected { for code in codes { tally.refusals[code, default: 0] += 1 } }
             expectations.append((session, sequence, { try HistoryRun.compare($0, expected) }))
         case .promote:
             engine.stage(.promote, engine.session)
@@ -110,7 +119,7 @@ final class HistoryRun {
 
     private func expect(_ code: ErrorCode?, _ lease: TestLease, _ sequence: UInt64) {
         guard let code else { return }
-        if code != .ok { refusals[code, default: 0] += 1 }
+        if code != .ok { tally.refusals[code, default: 0] += 1 }
         expectations.append(
             (
                 lease.session, sequence,
@@ -225,7 +234,7 @@ final class HistoryRun {
             )
         }
         guard let answer else { return }
-        if case .refused(let codes) = answer { for code in codes { refusals[code, default: 0] += 1 } }
+        if case .refused(let codes) = answer { for code in codes { tally.refusals[code, default: 0] += 1 } }
         let isWhole = mode == .whole
         expectations.append((session, sequence, { try HistoryRun.compare($0, answer, isWhole: isWhole) }))
     }
@@ -234,18 +243,18 @@ final class HistoryRun {
 
     private func commit() throws {
         try engine.commit()
-        batches += 1
+        tally.batches += 1
         noteReported()
         if mode == .sliced { try settle() }
         ended = []
         settlingFlows = []
         for (session, sequence, check) in expectations { try check(try #require(session.outcomes[sequence])) }
         expectations = []
-        if model != nil {
-            try compare()
-        } else {
-            for (id, flow) in try engine.dump().flows where flow.settling > 0 { settlingFlows.insert(id) }
+        try takeJitter()
+        if model == nil && engine.isSettling {
+            settlingFlows = Set(try engine.dump().flows.filter { $0.value.settling > 0 }.map(\.key))
         }
+        if tally.batches % interval == 0 { try compare() }
     }
 
     func noteReported() {
@@ -256,11 +265,12 @@ final class HistoryRun {
     /// Carries on until everything has settled, with restarts in between, and asks for what is half done.
     private func settle() throws {
         while engine.isSettling {
-            try compareHalfDone()
+            let dump = try engine.dump()
+            if tally.slices % interval == 0 { try engine.check(dump) }
+            try compareHalfDone(dump)
             // A restart forgets leases, and that would be more than a restart in the midst of a settlement.
             let mayRestart = engine.leases.values.allSatisfy(\.isWritten)
             if mayRestart && random.below(6) == 0 { try engine.restart() }
-            let dump = try engine.dump()
             let settling = dump.jobs.filter { dump.flows[$1.flow]?.settling ?? 0 > 0 }.map(\.key).sorted()
             var refused: [UInt64] = []
             if let job = settling.randomElement(using: &random) {
@@ -272,7 +282,7 @@ final class HistoryRun {
                 }
             }
             try engine.carryOn()
-            slices += 1
+            tally.slices += 1
             noteReported()
             for sequence in refused { try #require(engine.session.code(sequence) == .settling) }
         }
@@ -280,6 +290,7 @@ final class HistoryRun {
 
     private func restart(after milliseconds: UInt64) throws {
         try engine.restart(after: milliseconds)
+        try engine.check()
         model?.elapsed = engine.elapsed
         model?.leased = Set(engine.leases.keys)
         for session in sessions {

@@ -4,19 +4,13 @@ import Testing
 @testable import PenstockEngine
 
 /// Random histories of adds, ends, removals and retention: the tables fit together at every step, and nothing is left
-/// of what was removed. As many as ``HistoryTests`` runs.
+/// of what was removed.
 @Suite struct RemovalHistoryTests {
-    static var seeds: [UInt64] { HistoryTests.seeds }
-
     @Test(arguments: [1_000, 7, 2])
-    func `nothing is left behind, and nothing goes too far`(stepsMax: Int) throws {
-        for seed in RemovalHistoryTests.seeds {
-            do {
-                var history = try RemovalHistory(seed: seed, stepsMax: stepsMax)
-                try history.run()
-            } catch {
-                Issue.record("seed \(seed): \(error)")
-            }
+    func `nothing is left behind, and nothing goes too far`(stepsMax: Int) async {
+        await HistoryCampaign(12).run { seed in
+            var history = try RemovalHistory(seed: seed, stepsMax: stepsMax)
+            try history.run()
         }
     }
 }

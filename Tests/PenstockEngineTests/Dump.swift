@@ -58,7 +58,7 @@ struct Dump {
         }
         try walk(tables.payloads, snapshot) { key, value in
             guard let record = jobs[JobID(key)] else { return payloads[JobID(key)] = ([], 0, false, []) }
-            let row = try PayloadRow(value, flags: record.flags)
+            let row = try PayloadRow(value, of: record)
             payloads[JobID(key)] = (
                 value.array(row.name), row.delay, row.backoff != .none, value.array(row.customID)
             )

@@ -183,8 +183,8 @@ struct InvariantChecker {
             expect(job.flow == .none || dump.flows[job.flow] != nil, "job \(id) is in a flow that is not there")
             expect(job.state != .waiting || job.place != 0, "job \(id) waits without a place")
             expect(
-                [.delayed, .active, .waitingChildren].contains(job.state) || job.state.isFinished || job.due == 0,
-                "job \(id) is \(job.state) and has a due"
+                job.state != .waiting || job.due <= dump.meta?.elapsed ?? 0,
+                "job \(id) waits since a time that has not come"
             )
             expect(job.state.isFinished == (job.finishedAt != 0), "job \(id) is \(job.state), finished or not")
             expect(

@@ -183,6 +183,7 @@ extension Engine {
         if options.lifo { record.flags.insert(.lifo) }
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
         if options.keepCompleted != nil || options.keepFailed != nil { record.flags.insert(.hasRetention) }
+        if node.fields.hasExtras { record.marks.insert(.hasExtras) }
         if joins { record.marks.insert(.isAddedLater) }
         if !node.hasDependentInFlow { record.flags.insert(.isSink) }
         if edges.isEmpty {
@@ -194,6 +195,7 @@ extension Engine {
             record.dependencies.positions = UInt32(edges.count)
             record.state = .waitingChildren
         }
+        if record.state == .waiting { record.due = meta.elapsed }
         // A job without dependencies takes its place when it becomes waiting, one with them now.
         if let staging {
             // What was set aside; and a delay begins when the job can be seen.
@@ -211,7 +213,7 @@ extension Engine {
         record.encodeRoom(into: &scratch)
         try transaction.put(scratch.span, for: node.job.rawValue, in: tables.jobs, options: appending)
         scratch.removeAll()
-        PayloadRow.encode(node.fields, flags: record.flags, from: body, into: &scratch)
+        PayloadRow.encode(node.fields, of: record, from: body, into: &scratch)
         try transaction.put(scratch.span, for: node.job.rawValue, in: tables.payloads, options: appending)
         if record.flags.contains(.hasCustomID) {
             scratch.removeAll()

@@ -128,7 +128,7 @@ extension Engine {
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> Backoff {
         guard let bytes = try transaction.get(job.rawValue, in: tables.payloads) else { return .none }
-        return try decode { () throws(WireError) in try PayloadRow(bytes, flags: record.flags).backoff }
+        return try decode { () throws(WireError) in try PayloadRow(bytes, of: record).backoff }
     }
 
     /// The record, if the job is still where its lease left it: waiting for an unwritten one, active under a written one.

@@ -109,7 +109,7 @@ extension Engine {
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> [UInt8] {
         guard let bytes = try transaction.get(job.rawValue, in: tables.payloads) else { return [] }
-        return try decode { () throws(WireError) in bytes.array(try PayloadRow(bytes, flags: record.flags).name) }
+        return try decode { () throws(WireError) in bytes.array(try PayloadRow(bytes, of: record).name) }
     }
 
     /// Deletes what is left of a job that nobody depends on.

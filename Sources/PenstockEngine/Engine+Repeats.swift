@@ -38,7 +38,7 @@ extension Engine {
         }
         let queue = queues[Int(record.queue.rawValue) - 1].name
         return try decode { () throws(WireError) in
-            let payload = try PayloadRow(row, flags: record.flags)
+            let payload = try PayloadRow(row, of: record)
             try AddTail(repeating: payload, record, queue: queue).encode(into: &writer)
             return payload.repeatEvery
         }
@@ -49,6 +49,7 @@ extension AddTail {
     /// A stored job as a template: without its custom id, its dependencies and its delay, which the interval replaces.
     fileprivate init(repeating payload: borrowing PayloadRow, _ record: JobRecord, queue: String) throws(WireError) {
         var options = NodeOptions()
+        try payload.readRare(into: &options)
         options.priority = record.priority
         options.attempts = record.attempts
         options.backoff = payload.backoff
@@ -63,6 +64,7 @@ extension AddTail {
             name: try bytes.string(payload.name, "job name"),
             contentType: payload.contentType,
             data: bytes.array(payload.data),
+            headers: try payload.headers,
             options: options
         )
         self.init(queues: [queue], items: [AddItem(kind: .job, nodes: [node])])

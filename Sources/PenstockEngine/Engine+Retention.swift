@@ -159,7 +159,7 @@ extension Engine {
         guard record.flags.contains(.hasRetention), let bytes = try transaction.get(job.rawValue, in: tables.payloads)
         else { return nil }
         return try decode { () throws(WireError) in
-            let row = try PayloadRow(bytes, flags: record.flags)
+            let row = try PayloadRow(bytes, of: record)
             return record.state == .completed ? row.keepCompleted : row.keepFailed
         }
     }

@@ -69,7 +69,7 @@ extension Engine {
         scratch.removeAll()
         if let bytes = try transaction.get(job.rawValue, in: tables.payloads) {
             try decode { () throws(WireError) in
-                try PayloadRow(bytes, flags: record.flags).encode(with: data, into: &scratch)
+                try PayloadRow(bytes, of: record).encode(with: data, into: &scratch)
             }
         }
         try transaction.put(scratch.span, for: job.rawValue, in: tables.payloads)

@@ -364,7 +364,7 @@ extension Engine {
     ) throws(LMDBError) -> [UInt8]? {
         guard record.flags.contains(.hasCustomID), let bytes = try transaction.get(job.rawValue, in: tables.payloads)
         else { return nil }
-        return try decode { () throws(WireError) in bytes.array(try PayloadRow(bytes, flags: record.flags).customID) }
+        return try decode { () throws(WireError) in bytes.array(try PayloadRow(bytes, of: record).customID) }
     }
 
     mutating func putStaged(_ record: StagedRecord, _ transaction: inout WriteTransaction) throws(LMDBError) {

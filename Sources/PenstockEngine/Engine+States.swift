@@ -82,7 +82,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         if record.place == 0 { record.place = drawPlace(record.flags) }
-        record.due = 0
+        record.due = meta.elapsed
         if record.state != .waiting { try move(&record, of: job, to: .waiting, &transaction, &result) }
         let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: job)
         try putReady(entry, &transaction)
@@ -164,7 +164,7 @@ extension Engine {
         _ transaction: borrowing WriteTransaction
     ) throws(LMDBError) -> UInt64 {
         guard let bytes = try transaction.get(job.rawValue, in: tables.payloads) else { return 0 }
-        return try decode { () throws(WireError) in try PayloadRow(bytes, flags: record.flags).delay }
+        return try decode { () throws(WireError) in try PayloadRow(bytes, of: record).delay }
     }
 
     // MARK: Delayed jobs

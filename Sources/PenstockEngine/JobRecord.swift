@@ -11,8 +11,8 @@ import PenstockWire
 ///      6 u8  cause                     42 u16 maxStalledCount     80 u64 first dependent
 ///      7 u8  flags                     44 u8  onFailure           88 u32 its edge's position
 ///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
-///     12 u32 priority                  46 u8  content type        96 u32 bytes of the outcome
-///     16 u64 place (0: none drawn)     47 u8  marks              100 dependency block, where flagged
+///     12 u24 priority, u8 high marks   46 u8  content type        96 u32 bytes of the outcome
+///     16 u64 place (0: none drawn)     47 u8  low marks           100 dependency block, where flagged
 ///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline,
 ///     32 u16 attempts                                                and zeros up to ``outcomeRoom`` bytes
 struct JobRecord: Sendable {
@@ -44,7 +44,7 @@ struct JobRecord: Sendable {
 
     /// What few jobs have.
     struct Marks: OptionSet {
-        let rawValue: UInt8
+        let rawValue: UInt16
         /// Cancelled, because it was to run after a failure that did not come.
         static let isSkipped = Marks(rawValue: 1 << 0)
         /// If a dependency fails it, those of its other dependencies that only it needs are cancelled.
@@ -60,6 +60,8 @@ struct JobRecord: Sendable {
         static let hasChildKeys = Marks(rawValue: 1 << 5)
         /// When it has finished, a scheduler goes on with it.
         static let repeats = Marks(rawValue: 1 << 6)
+        /// The payload row holds options that few jobs have.
+        static let hasExtras = Marks(rawValue: 1 << 7)
     }
 
     /// What the outcome's bytes are.
@@ -91,8 +93,9 @@ struct JobRecord: Sendable {
     var createdAt: UInt64 = 0
     var startedAt: UInt64 = 0
     var finishedAt: UInt64 = 0
-    /// While delayed: when it is due (elapsed time). While active: the written lease's token. In waiting-children: how
-    /// long it is to wait once it is released. Finished: when that was (elapsed time). Else 0.
+    /// While waiting: since when (elapsed time; for the jobs of a large add, since they were staged). While delayed: when
+    /// it is due (elapsed time). While active: the written lease's token. In waiting-children: how long it is to wait
+    /// once it is released. Finished: when that was (elapsed time).
     var due: UInt64 = 0
     var firstDependent = JobID.none
     var firstDependentPosition: UInt32 = 0
@@ -117,13 +120,14 @@ struct JobRecord: Sendable {
             UInt64(JobRecord.version) << 32 | UInt64(state.rawValue) << 40 | UInt64(cause.rawValue) << 48
                 | UInt64(flags.rawValue) << 56
         )
-        writer.u64(UInt64(queue.rawValue) | UInt64(priority) << 32)
+        writer.u64(UInt64(queue.rawValue) | UInt64(priority) << 32 | UInt64(marks.rawValue >> 8) << 56)
         writer.u64(place)
         writer.u64(flow.rawValue)
         writer.u64(UInt64(attempts) | UInt64(attemptsMade) << 16 | UInt64(attemptsStarted) << 32)
         writer.u64(
             UInt64(stalledCount) | UInt64(maxStalledCount) << 16 | UInt64(onFailure.rawValue) << 32
-                | UInt64(outcome.rawValue) << 40 | UInt64(contentType.rawValue) << 48 | UInt64(marks.rawValue) << 56
+                | UInt64(outcome.rawValue) << 40 | UInt64(contentType.rawValue) << 48 | UInt64(marks.rawValue & 0xFF)
+                << 56
         )
         writer.u64(createdAt)
         writer.u64(startedAt)
@@ -171,14 +175,14 @@ struct JobRecord: Sendable {
         self.outcome = outcome
         flags = Flags(rawValue: UInt8(truncatingIfNeeded: head >> 56))
         queue = QueueID(UInt32(truncatingIfNeeded: index))
-        priority = UInt32(truncatingIfNeeded: index >> 32)
+        priority = UInt32(truncatingIfNeeded: index >> 32) & 0x00FF_FFFF
         attempts = UInt16(truncatingIfNeeded: counters)
         attemptsMade = UInt16(truncatingIfNeeded: counters >> 16)
         attemptsStarted = UInt32(truncatingIfNeeded: counters >> 32)
         stalledCount = UInt16(truncatingIfNeeded: rules)
         maxStalledCount = UInt16(truncatingIfNeeded: rules >> 16)
         contentType = ContentType(rawValue: UInt8(truncatingIfNeeded: rules >> 48))
-        marks = Marks(rawValue: UInt8(truncatingIfNeeded: rules >> 56))
+        marks = Marks(rawValue: UInt16(truncatingIfNeeded: rules >> 56 | (index >> 56) << 8))
         createdAt = try reader.u64()
         startedAt = try reader.u64()
         finishedAt = try reader.u64()

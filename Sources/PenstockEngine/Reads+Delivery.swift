@@ -60,7 +60,7 @@ extension Reads {
             return nil
         }
         return try decode { () throws(WireError) in
-            let payload = try PayloadRow(bytes, flags: record.flags)
+            let payload = try PayloadRow(bytes, of: record)
             writer.u32(slot)
             writer.token(token)
             writer.jobID(job)
@@ -68,7 +68,11 @@ extension Reads {
             writer.u16(queueIndex)
             writer.u16(record.attempts)
             writer.u16(record.attemptsMade)
-            writer.u8(record.flags.contains(.hasDependencies) ? Delivery.hasDependenciesFlag : 0)
+            let headers = try payload.extra(OptionTag.headers)
+            writer.u8(
+                (record.flags.contains(.hasDependencies) ? Delivery.hasDependenciesFlag : 0)
+                    | (headers.isEmpty ? 0 : Delivery.hasHeadersFlag)
+            )
             writer.u8(payload.contentType.rawValue)
             writer.u32(record.attemptsStarted + 1)
             writer.u32(UInt32(record.stalledCount))
@@ -76,6 +80,7 @@ extension Reads {
             writer.u64(record.createdAt)
             writer.bytes8(bytes.extracting(payload.name))
             writer.bytes32(bytes.extracting(payload.data))
+            writer.raw(bytes.extracting(headers))
             return (Int(payload.data.count), record.flow)
         }
     }

@@ -138,7 +138,7 @@ package struct Reads {
         }
         if let bytes = try snapshot.get(id.rawValue, in: tables.payloads) {
             try decode { () throws(WireError) in
-                let payload = try PayloadRow(bytes, flags: record.flags)
+                let payload = try PayloadRow(bytes, of: record)
                 view.name = try bytes.string(payload.name, "job name")
                 view.customID = try bytes.string(payload.customID, "custom id")
                 view.contentType = payload.contentType
@@ -146,6 +146,9 @@ package struct Reads {
                 view.options.backoff = payload.backoff
                 view.options.keepCompleted = payload.keepCompleted
                 view.options.keepFailed = payload.keepFailed
+                view.options.repeatEvery = payload.repeatEvery
+                try payload.readRare(into: &view.options)
+                view.headers = try payload.headers
                 view.data = bytes.array(payload.data)
             }
         }
@@ -283,7 +286,7 @@ package struct Reads {
     ) throws(LMDBError) -> String {
         guard let bytes = try snapshot.get(job.rawValue, in: tables.payloads) else { return "" }
         return try decode { () throws(WireError) in
-            let payload = try PayloadRow(bytes, flags: record.flags)
+            let payload = try PayloadRow(bytes, of: record)
             return try bytes.string(payload.name, "job name")
         }
     }

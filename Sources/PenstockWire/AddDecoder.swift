@@ -206,6 +206,7 @@ package struct AddDecoder: ~Escapable {
             dependencies: dependencies,
             customID: .empty,
             childKey: .empty,
+            headers: .empty,
             options: .default
         )
         let optionCount = Int(try reader.u8())
@@ -254,6 +255,9 @@ package struct AddDecoder: ~Escapable {
             }
             try Names.checkChildKey(reader.bytes)
             fields.childKey = place
+        case OptionTag.headers:
+            try Headers.check(reader.bytes)
+            fields.headers = place
         default:
             guard try fields.options.read(tag, &reader) else { return }
             try reader.end("an option")
@@ -262,40 +266,4 @@ package struct AddDecoder: ~Escapable {
 
     /// Call last: nothing may follow the last node.
     package func end() throws(WireError) { try reader.end("the add") }
-}
-
-extension NodeOptions {
-    /// Reads the value of an option; false where it is one of a later version that need not be understood.
-    fileprivate mutating func read(_ tag: UInt16, _ reader: inout WireReader) throws(WireError) -> Bool {
-        switch tag & ~OptionTag.mustUnderstand {
-        case OptionTag.priority: priority = try reader.u32()
-        case OptionTag.delay: delay = try reader.u64()
-        case OptionTag.attempts: attempts = try reader.u16()
-        case OptionTag.backoff:
-            backoff.kind = try reader.value(BackoffKind.self, "kind of backoff (0 fixed, 1 exponential)")
-            backoff.delay = try reader.u64()
-            backoff.maximum = try reader.u64()
-            backoff.jitter = try reader.u16()
-        case OptionTag.lifo: lifo = true
-        case OptionTag.rejectExisting: rejectExisting = true
-        case OptionTag.onFailure: onFailure = try reader.value(FailurePolicy.self, "failure policy; 0 to 4 are")
-        case OptionTag.maxStalledCount: maxStalledCount = try reader.u16()
-        case OptionTag.cancelSiblings: cancelSiblings = true
-        case OptionTag.repeatEvery:
-            repeatEvery = try reader.u64()
-            // Zero stands for no repetition in memory: on the wire that is the option's absence.
-            guard repeatEvery > 0 else {
-                throw WireError(
-                    .invalidOption,
-                    "A repetition every 0 ms; 1 to \(Limits.delayMillisecondsMax) are allowed."
-                )
-            }
-        case OptionTag.keepCompleted: keepCompleted = try Retention(from: &reader)
-        case OptionTag.keepFailed: keepFailed = try Retention(from: &reader)
-        default:
-            if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
-            return false
-        }
-        return true
-    }
 }

@@ -89,6 +89,11 @@ package enum Limits {
     package static let settlingMillisecondsMax: UInt32 = 5000
     /// Longest time that a WAIT may ask for, in milliseconds.
     package static let waitMillisecondsMax: UInt32 = 24 * 3_600_000
+    /// Bytes of a job's headers as the wire has them.
+    package static let headersBytesMax = 8 * 1024
+    /// Lines of a job's log that it can be asked to keep, and that are kept where it is not asked.
+    package static let keepLogsMax: UInt32 = 10_000
+    package static let keepLogsDefault: UInt32 = 1000
     /// Tokens in one HOLD or RELEASE frame.
     package static let tokensPerFrameMax = 100_000
 }

@@ -12,7 +12,14 @@ package struct NodeFields: Sendable {
     package var customID: ByteRange
     /// Its key under the held job; empty where none was given.
     package var childKey: ByteRange
+    /// ``Headers``, checked; empty where none were given.
+    package var headers: ByteRange
     package var options: NodeOptions
+
+    /// The options that few jobs have and that are no numbers, by tag: as the database keeps them.
+    package var extras: [(tag: UInt16, place: ByteRange)] { [(OptionTag.headers, headers)] }
+    /// True where the job has any option that few have.
+    package var hasExtras: Bool { !headers.isEmpty || options.hasRare }
 
     /// Of a job that is in no message: it is stored, and takes part in an add.
     package static let none = NodeFields(
@@ -24,6 +31,7 @@ package struct NodeFields: Sendable {
         dependencies: .empty,
         customID: .empty,
         childKey: .empty,
+        headers: .empty,
         options: .default
     )
 }

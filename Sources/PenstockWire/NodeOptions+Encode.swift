@@ -1,10 +1,13 @@
 extension NodeOptions {
     /// Appends the options that differ from the default, and returns how many those are.
     package func encode(into writer: inout WireWriter) -> UInt8 {
+        encodeCommon(into: &writer) + encodeLasting(into: &writer)
+    }
+
+    private func encodeCommon(into writer: inout WireWriter) -> UInt8 {
         var count: UInt8 = 0
         func tag(_ tag: UInt16, _ length: UInt16, _ writer: inout WireWriter) {
-            writer.u16(tag | OptionTag.mustUnderstand)
-            writer.u16(length)
+            writer.option(tag, length)
             count += 1
         }
         let standard = NodeOptions.default
@@ -38,18 +41,66 @@ extension NodeOptions {
             writer.u16(maxStalledCount)
         }
         if cancelSiblings { tag(OptionTag.cancelSiblings, 0, &writer) }
-        if repeatEvery != standard.repeatEvery {
-            tag(OptionTag.repeatEvery, 8, &writer)
+        return count
+    }
+
+    /// What becomes of a job that has finished, and the options that few jobs have: in this form JOB tells of them.
+    package func encodeLasting(into writer: inout WireWriter) -> UInt8 {
+        var count: UInt8 = 0
+        if repeatEvery > 0 {
+            writer.option(OptionTag.repeatEvery, 8)
             writer.u64(repeatEvery)
+            count += 1
         }
         if let keepCompleted {
-            tag(OptionTag.keepCompleted, 12, &writer)
+            writer.option(OptionTag.keepCompleted, 12)
             keepCompleted.encode(into: &writer)
+            count += 1
         }
         if let keepFailed {
-            tag(OptionTag.keepFailed, 12, &writer)
+            writer.option(OptionTag.keepFailed, 12)
             keepFailed.encode(into: &writer)
+            count += 1
+        }
+        return count + encodeRare(into: &writer)
+    }
+
+    /// True where an option that few jobs have is not at its default.
+    package var hasRare: Bool {
+        timeout > 0 || ttl > 0 || keepLogs != Limits.keepLogsDefault || maxStarted > 0
+    }
+
+    /// The options that few jobs have: in this form the database keeps them.
+    package func encodeRare(into writer: inout WireWriter) -> UInt8 {
+        var count: UInt8 = 0
+        if timeout > 0 {
+            writer.option(OptionTag.timeout, 8)
+            writer.u64(timeout)
+            count += 1
+        }
+        if ttl > 0 {
+            writer.option(OptionTag.ttl, 8)
+            writer.u64(ttl)
+            count += 1
+        }
+        if keepLogs != Limits.keepLogsDefault {
+            writer.option(OptionTag.keepLogs, 4)
+            writer.u32(keepLogs)
+            count += 1
+        }
+        if maxStarted > 0 {
+            writer.option(OptionTag.maxStarted, 4)
+            writer.u32(maxStarted)
+            count += 1
         }
         return count
+    }
+}
+
+extension WireWriter {
+    /// The head of an option that must be understood, as all of version 1 are.
+    package mutating func option(_ tag: UInt16, _ length: UInt16) {
+        u16(tag | OptionTag.mustUnderstand)
+        u16(length)
     }
 }

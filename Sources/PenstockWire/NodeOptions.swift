@@ -19,8 +19,13 @@ package enum OptionTag {
     package static let repeatEvery: UInt16 = 12
     package static let keepCompleted: UInt16 = 13
     package static let keepFailed: UInt16 = 14
+    package static let timeout: UInt16 = 15
+    package static let ttl: UInt16 = 16
+    package static let keepLogs: UInt16 = 17
+    package static let maxStarted: UInt16 = 18
+    package static let headers: UInt16 = 21
     /// The highest number of this version.
-    package static let last = keepFailed
+    package static let last = headers
 }
 
 /// A finished job is kept while it is one of the newest `count` of its queue, and for `age`.
@@ -81,6 +86,14 @@ package struct NodeOptions: Equatable, Sendable {
     /// Among how many finished jobs, and how long, it is kept; nil: as the server's default says.
     package var keepCompleted: Retention?
     package var keepFailed: Retention?
+    /// Milliseconds that an attempt may take; 0: any time.
+    package var timeout: UInt64 = 0
+    /// Milliseconds from when it is ready the first time to its first start; 0: any time.
+    package var ttl: UInt64 = 0
+    /// Lines of its log that are kept: the newest.
+    package var keepLogs = Limits.keepLogsDefault
+    /// Starts after which it fails when it comes back; 0: no bound.
+    package var maxStarted: UInt32 = 0
 
     package static let `default` = NodeOptions()
 
@@ -114,5 +127,20 @@ package struct NodeOptions: Equatable, Sendable {
         }
         try keepCompleted?.validate()
         try keepFailed?.validate()
+        if timeout > Limits.delayMillisecondsMax {
+            throw WireError(
+                .invalidOption,
+                "A timeout of \(timeout) ms; 1 to \(Limits.delayMillisecondsMax) are allowed."
+            )
+        }
+        if ttl > Limits.delayMillisecondsMax {
+            throw WireError(.invalidOption, "A ttl of \(ttl) ms; 1 to \(Limits.delayMillisecondsMax) are allowed.")
+        }
+        if keepLogs > Limits.keepLogsMax {
+            throw WireError(
+                .invalidOption,
+                "\(keepLogs) lines of a log to keep; at most \(Limits.keepLogsMax) are allowed."
+            )
+        }
     }
 }

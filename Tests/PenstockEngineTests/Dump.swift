@@ -65,7 +65,7 @@ struct Dump {
         }
         try walk(tables.payloads, snapshot) { key, value in
             guard let record = jobs[JobID(key)] else { return payloads.append(JobID(key), Payload()) }
-            let row = try PayloadRow(value, flags: record.flags)
+            let row = try PayloadRow(value, of: record)
             let payload = Payload(
                 hasName: !row.name.isEmpty,
                 delay: row.delay,

@@ -149,7 +149,10 @@ struct InvariantChecker {
             expect(dump.queues[job.queue] != nil, "job \(id) is in no queue")
             expect(job.flow == .none || dump.flows[job.flow] != nil, "job \(id) is in a flow that is not there")
             expect(job.state != .waiting || job.place != 0, "job \(id) waits without a place")
-            expect(job.state != .waiting || job.due == 0, "job \(id) waits and has a due")
+            expect(
+                job.state != .waiting || job.due <= dump.meta?.elapsed ?? 0,
+                "job \(id) waits since a time that has not come"
+            )
             expect(job.state.isFinished == (job.finishedAt != 0), "job \(id) is \(job.state), finished or not")
             expect(
                 job.attemptsMade <= job.attempts || hasSecondThoughts,

@@ -44,6 +44,7 @@ struct NodeSpec {
     var options: NodeOptions
     /// In a child of a held job: its key there.
     var key: String?
+    var headers = Headers()
 
     /// The same node with a key.
     func keyed(_ key: String) -> NodeSpec {
@@ -119,6 +120,7 @@ extension Add {
                         dependencies: dependencies,
                         customID: node.customID,
                         childKey: node.key,
+                        headers: node.headers,
                         options: node.options
                     )
                 )

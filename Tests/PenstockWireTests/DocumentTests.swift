@@ -72,6 +72,9 @@ struct DocumentTests {
         "stagedBytesMax": Limits.stagedBytesMax,
         "stagedOutsideMax": UInt64(Limits.stagedOutsideMax),
         "stagedExistingMax": UInt64(Limits.stagedExistingMax),
+        "headersBytesMax": UInt64(Limits.headersBytesMax),
+        "keepLogsMax": UInt64(Limits.keepLogsMax),
+        "keepLogsDefault": UInt64(Limits.keepLogsDefault),
         "settlingMillisecondsMax": UInt64(Limits.settlingMillisecondsMax),
     ]
 
@@ -162,6 +165,8 @@ struct DocumentTests {
             ("maxStalledCount", OptionTag.maxStalledCount), ("cancelSiblings", OptionTag.cancelSiblings),
             ("childKey", OptionTag.childKey), ("repeatEvery", OptionTag.repeatEvery),
             ("keepCompleted", OptionTag.keepCompleted), ("keepFailed", OptionTag.keepFailed),
+            ("timeout", OptionTag.timeout), ("ttl", OptionTag.ttl), ("keepLogs", OptionTag.keepLogs),
+            ("maxStarted", OptionTag.maxStarted), ("headers", OptionTag.headers),
         ]
         #expect(options.map { "\($0[0]) \($0[1])" } == tags.map { "\($0.0) \($0.1)" })
         #expect(tags.last?.1 == OptionTag.last)

@@ -111,6 +111,7 @@ struct AddPlan {
                 }
             }
             if let key = job.key { try check(key: key, isChild: isChild) }
+            let options = defaults.fill(job.options, queue: job.queue)
             return AddNode(
                 queue: try queueIndex(job.queue),
                 name: job.name,
@@ -119,7 +120,8 @@ struct AddPlan {
                 dependencies: dependencies,
                 customID: job.options.id,
                 childKey: job.key,
-                options: try defaults.fill(job.options, queue: job.queue).wire()
+                headers: try options.wireHeaders(),
+                options: try options.wire()
             )
         } catch {
             throw PenstockError(error.code, "Job \(Names.quoted(job.name)): \(error.message)")

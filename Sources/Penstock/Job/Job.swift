@@ -31,6 +31,8 @@ public struct Job<Data: Sendable>: Sendable {
     /// Times that a worker was lost with the job.
     public var stalledCount: Int { Int(delivery.stalledCount) }
     public var priority: Int { Int(delivery.priority) }
+    /// What travels with the job: see ``JobOptions/headers``.
+    public var headers: [String: String] { delivery.headers.dictionary }
     /// When the job was added, by the server's clock.
     public var createdAt: Date { Date(milliseconds: delivery.createdAt) }
     /// True where the job has dependencies; all of them have ended, or do not matter any more.

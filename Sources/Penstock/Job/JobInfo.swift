@@ -25,8 +25,7 @@ public struct JobInfo: Hashable, Sendable {
     public let cause: FailureCause?
     /// True for a cancelled job that was to run only after a failure, which did not come: see ``EdgeCondition/failure``.
     public let isSkipped: Bool
-    /// The options that it was added with, its custom id among them; not stored for reading are its repetition and
-    /// how long it is kept.
+    /// The options that it was added with, its custom id among them.
     public let options: JobOptions
     /// Attempts that were finished.
     public let attemptsMade: Int
@@ -73,7 +72,7 @@ extension JobInfo {
         state = JobState(view.state)
         cause = FailureCause(view.cause)
         isSkipped = view.isSkipped
-        options = JobOptions(view.options, id: view.customID.isEmpty ? nil : view.customID)
+        options = JobOptions(view.options, id: view.customID.isEmpty ? nil : view.customID, headers: view.headers)
         attemptsMade = Int(view.attemptsMade)
         attemptsStarted = Int(view.attemptsStarted)
         stalledCount = Int(view.stalledCount)

@@ -26,17 +26,40 @@ extension JobOptions {
         options.onFailure = onFailure.wire
         options.cancelSiblings = cancelSiblings
         if let repeatEvery {
-            options.repeatEvery = try repeatEvery.wireMilliseconds("time between two runs")
-            guard options.repeatEvery > 0 else {
-                throw PenstockError(.invalidOption, "A repetition every 0 ms; 1 ms to ten years are allowed.")
-            }
+            options.repeatEvery = try repeatEvery.wireTime("time between two runs")
         }
         options.keepCompleted = try keepCompleted?.wire()
         options.keepFailed = try keepFailed?.wire()
+        if let timeout { options.timeout = try timeout.wireTime("timeout") }
+        if let ttl { options.ttl = try ttl.wireTime("ttl") }
+        guard let keepLogs = UInt32(exactly: keepLogs), keepLogs <= Limits.keepLogsMax else {
+            throw PenstockError(.invalidOption, "A keepLogs of \(keepLogs); 0 to \(Limits.keepLogsMax) are allowed.")
+        }
+        options.keepLogs = keepLogs
+        if let maxStarted {
+            guard let starts = UInt32(exactly: maxStarted), starts > 0 else {
+                throw PenstockError(.invalidOption, "A maxStarted of \(maxStarted); 1 to \(UInt32.max) are allowed.")
+            }
+            options.maxStarted = starts
+        }
         return options
     }
 
-    init(_ options: NodeOptions, id: String?) {
+    /// The headers as the wire has them: in the order of their keys, and checked.
+    func wireHeaders() throws(PenstockError) -> Headers {
+        let result = Headers(headers.sorted { $0.key < $1.key }.map { Headers.Entry($0.key, $0.value) })
+        guard result.entries.count <= 255, result.byteCount <= Limits.headersBytesMax,
+            result.entries.allSatisfy({ (1...255).contains($0.key.utf8.count) })
+        else {
+            throw PenstockError(
+                .invalidOption,
+                "\(result.entries.count) headers of \(result.byteCount) bytes; 255 of \(Limits.headersBytesMax) bytes in all are allowed, with keys of 1 to 255 bytes."
+            )
+        }
+        return result
+    }
+
+    init(_ options: NodeOptions, id: String?, headers: Headers = Headers()) {
         self.init(
             priority: Int(options.priority),
             delay: .milliseconds(options.delay),
@@ -50,7 +73,29 @@ extension JobOptions {
             cancelSiblings: options.cancelSiblings,
             repeatEvery: options.repeatEvery == 0 ? nil : .milliseconds(options.repeatEvery),
             keepCompleted: options.keepCompleted.map { Retention($0) },
-            keepFailed: options.keepFailed.map { Retention($0) }
+            keepFailed: options.keepFailed.map { Retention($0) },
+            timeout: options.timeout == 0 ? nil : .milliseconds(options.timeout),
+            ttl: options.ttl == 0 ? nil : .milliseconds(options.ttl),
+            keepLogs: Int(options.keepLogs),
+            maxStarted: options.maxStarted == 0 ? nil : Int(options.maxStarted),
+            headers: headers.dictionary
         )
+    }
+}
+
+extension Headers {
+    var dictionary: [String: String] {
+        Dictionary(entries.map { ($0.key, $0.value) }) { first, _ in first }
+    }
+}
+
+extension Duration {
+    /// A time that is not zero, as that is none at all on the wire.
+    fileprivate func wireTime(_ what: String) throws(PenstockError) -> UInt64 {
+        let milliseconds = try wireMilliseconds(what)
+        guard milliseconds > 0 else {
+            throw PenstockError(.invalidOption, "A \(what) of 0 ms; 1 ms to ten years are allowed.")
+        }
+        return milliseconds
     }
 }

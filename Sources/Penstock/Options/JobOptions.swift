@@ -1,3 +1,5 @@
+import PenstockWire
+
 /// How a job is run. Every option has a default; a value out of its range is refused before anything is sent.
 ///
 /// An option that is not given is taken from the add's `queuesOptions`, then from
@@ -21,6 +23,11 @@ public struct JobOptions: Hashable, Sendable {
         var repeatEvery: Duration??
         var keepCompleted: Retention?
         var keepFailed: Retention?
+        var timeout: Duration??
+        var ttl: Duration??
+        var keepLogs: Int?
+        var maxStarted: Int??
+        var headers: [String: String]?
     }
 
     private(set) var given: Given
@@ -40,7 +47,12 @@ public struct JobOptions: Hashable, Sendable {
             cancelSiblings: cancelSiblings,
             repeatEvery: .some(repeatEvery),
             keepCompleted: keepCompleted,
-            keepFailed: keepFailed
+            keepFailed: keepFailed,
+            timeout: .some(timeout),
+            ttl: .some(ttl),
+            keepLogs: keepLogs,
+            maxStarted: .some(maxStarted),
+            headers: headers
         )
     }
 
@@ -62,7 +74,12 @@ public struct JobOptions: Hashable, Sendable {
         cancelSiblings: Bool? = nil,
         repeatEvery: Duration? = nil,
         keepCompleted: Retention? = nil,
-        keepFailed: Retention? = nil
+        keepFailed: Retention? = nil,
+        timeout: Duration? = nil,
+        ttl: Duration? = nil,
+        keepLogs: Int? = nil,
+        maxStarted: Int? = nil,
+        headers: [String: String]? = nil
     ) {
         given = Given(
             priority: priority,
@@ -77,7 +94,12 @@ public struct JobOptions: Hashable, Sendable {
             cancelSiblings: cancelSiblings,
             repeatEvery: repeatEvery.map { .some($0) },
             keepCompleted: keepCompleted,
-            keepFailed: keepFailed
+            keepFailed: keepFailed,
+            timeout: timeout.map { .some($0) },
+            ttl: ttl.map { .some($0) },
+            keepLogs: keepLogs,
+            maxStarted: maxStarted.map { .some($0) },
+            headers: headers
         )
     }
 
@@ -167,6 +189,47 @@ public struct JobOptions: Hashable, Sendable {
         get { given.keepFailed }
         set { given.keepFailed = newValue }
     }
+
+    /// Time that one attempt may take: 1 ms to ten years. Nil, the default: any.
+    ///
+    /// An attempt that takes longer has failed: it is cancelled, and made again
+    /// while attempts remain.
+    public var timeout: Duration? {
+        get { given.timeout ?? nil }
+        set { given.timeout = .some(newValue) }
+    }
+
+    /// Time from when the job is ready the first time until a worker begins it: 1 ms to ten years. Nil, the default: any.
+    ///
+    /// A job that nobody has begun by then fails with the cause ``FailureCause/expired``.
+    public var ttl: Duration? {
+        get { given.ttl ?? nil }
+        set { given.ttl = .some(newValue) }
+    }
+
+    /// Lines of the job's log that are kept, the newest: 0...10,000, by default 1,000.
+    public var keepLogs: Int {
+        get { given.keepLogs ?? Int(Limits.keepLogsDefault) }
+        set { given.keepLogs = newValue }
+    }
+
+    /// Times that a worker may begin the job: 1...4,294,967,295. Nil, the default: any number.
+    ///
+    /// It bounds a job that never ends in a result or a failure, because its workers are lost, or give it back or put
+    /// it off again and again. When it comes back after the last of these, it fails with the cause
+    /// ``FailureCause/stalled``.
+    public var maxStarted: Int? {
+        get { given.maxStarted ?? nil }
+        set { given.maxStarted = .some(newValue) }
+    }
+
+    /// What travels with the job for others than its handler, such as the context of a trace; none by default.
+    ///
+    /// At most 255 of them, with 8 KiB in all; a key is 1...255 bytes of UTF-8.
+    public var headers: [String: String] {
+        get { given.headers ?? [:] }
+        set { given.headers = newValue }
+    }
 }
 
 extension JobOptions {
@@ -186,6 +249,11 @@ extension JobOptions {
         result.given.repeatEvery = given.repeatEvery ?? other.repeatEvery
         result.given.keepCompleted = given.keepCompleted ?? other.keepCompleted
         result.given.keepFailed = given.keepFailed ?? other.keepFailed
+        result.given.timeout = given.timeout ?? other.timeout
+        result.given.ttl = given.ttl ?? other.ttl
+        result.given.keepLogs = given.keepLogs ?? other.keepLogs
+        result.given.maxStarted = given.maxStarted ?? other.maxStarted
+        result.given.headers = given.headers ?? other.headers
         return result
     }
 }

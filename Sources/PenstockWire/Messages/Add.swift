@@ -9,6 +9,7 @@ package struct AddNode: Equatable, Sendable {
     package var customID: String?
     /// Its key under the held job, in a child of it.
     package var childKey: String?
+    package var headers: Headers
     package var options: NodeOptions
 
     package init(
@@ -19,6 +20,7 @@ package struct AddNode: Equatable, Sendable {
         dependencies: [DependencyFields] = [],
         customID: String? = nil,
         childKey: String? = nil,
+        headers: Headers = Headers(),
         options: NodeOptions = .default
     ) {
         self.queue = queue
@@ -28,6 +30,7 @@ package struct AddNode: Equatable, Sendable {
         self.dependencies = dependencies
         self.customID = customID
         self.childKey = childKey
+        self.headers = headers
         self.options = options
     }
 }
@@ -173,6 +176,7 @@ extension AddNode {
         for _ in 0..<fields.dependencyCount { dependencies.append(try DependencyFields(from: &reader)) }
         customID = fields.customID.isEmpty ? nil : try bytes.string(fields.customID, "custom id")
         childKey = fields.childKey.isEmpty ? nil : try bytes.string(fields.childKey, "child's key")
+        headers = try bytes.headers(fields.headers)
         options = fields.options
     }
 
@@ -197,6 +201,7 @@ extension AddNode {
             count += 1
         }
         count += options.encode(into: &writer)
+        count += writer.option(headers)
         writer.patch(count, at: start)
     }
 }

@@ -86,6 +86,7 @@ package enum JobOutcome: Equatable, Sendable {
 ///     u8 onFailure | u8 backoffKind | u64 backoffDelay | u64 backoffMaximum | u16 jitter | u64 delay
 ///     u64 createdAt | u64 startedAt | u64 finishedAt | u64 dueIn
 ///     DependencyCounts | u32 dependents | u64 failedDependency | bytes32 data | JobOutcome
+///     options: those of a node that have no field above, where they are not at their default
 package struct JobView: WireMessage {
     package static let opcode = Opcode.getJob
     package static let isReply = true
@@ -121,6 +122,7 @@ package struct JobView: WireMessage {
     package var failedDependency = JobID.none
     package var data: [UInt8] = []
     package var outcome = JobOutcome.none
+    package var headers = Headers()
 
     package init() {}
 
@@ -159,6 +161,11 @@ package struct JobView: WireMessage {
         writer.jobID(failedDependency)
         writer.bytes32(data)
         outcome.encode(into: &writer)
+        let start = writer.count
+        writer.u8(0)
+        var count = options.encodeLasting(into: &writer)
+        count += writer.option(headers)
+        writer.patch(count, at: start)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -196,5 +203,18 @@ package struct JobView: WireMessage {
         failedDependency = try reader.jobID()
         data = try reader.array32()
         outcome = try JobOutcome(from: &reader)
+        for _ in 0..<(try reader.u8()) { try readOption(&reader) }
+    }
+
+    private mutating func readOption(_ reader: inout WireReader) throws(WireError) {
+        let tag = try reader.u16()
+        let place = try reader.range16()
+        var value = WireReader(reader.bytes.extracting(place))
+        if tag & ~OptionTag.mustUnderstand == OptionTag.headers {
+            headers = try Headers(from: &value)
+        } else {
+            guard try options.read(tag, &value) else { return }
+        }
+        try value.end("an option")
     }
 }

@@ -120,10 +120,12 @@ package struct Unsubscribed: WireMessage {
 ///
 ///     u32 slot | u64 token | u64 job | u64 flow | u16 queue | u16 attempts | u16 attemptsMade | u8 flags (1 has dependencies)
 ///     u8 contentType | u32 attemptsStarted | u32 stalledCount | u32 priority | u64 createdAt | str8 name | bytes32 data
+///     [Headers] where flag 2 (has headers) is set
 package struct Delivery: Equatable, Sendable {
     /// Bytes that a delivery takes with an empty name and empty data.
     package static let byteCountMin = 61
     package static let hasDependenciesFlag: UInt8 = 1
+    package static let hasHeadersFlag: UInt8 = 2
 
     /// The lease's place in the server's table: echoed with the token.
     package var slot: UInt32
@@ -144,6 +146,7 @@ package struct Delivery: Equatable, Sendable {
     package var createdAt: UInt64
     package var name: String
     package var data: [UInt8]
+    package var headers: Headers
 
     package init(
         slot: UInt32,
@@ -160,7 +163,8 @@ package struct Delivery: Equatable, Sendable {
         priority: UInt32,
         createdAt: UInt64,
         name: String,
-        data: [UInt8]
+        data: [UInt8],
+        headers: Headers = Headers()
     ) {
         self.slot = slot
         self.token = token
@@ -177,6 +181,7 @@ package struct Delivery: Equatable, Sendable {
         self.createdAt = createdAt
         self.name = name
         self.data = data
+        self.headers = headers
     }
 }
 
@@ -200,7 +205,10 @@ package struct Deliver: WireMessage {
             writer.u16(delivery.queue)
             writer.u16(delivery.attempts)
             writer.u16(delivery.attemptsMade)
-            writer.u8(delivery.hasDependencies ? Delivery.hasDependenciesFlag : 0)
+            writer.u8(
+                (delivery.hasDependencies ? Delivery.hasDependenciesFlag : 0)
+                    | (delivery.headers.isEmpty ? 0 : Delivery.hasHeadersFlag)
+            )
             writer.u8(delivery.contentType.rawValue)
             writer.u32(delivery.attemptsStarted)
             writer.u32(delivery.stalledCount)
@@ -208,6 +216,7 @@ package struct Deliver: WireMessage {
             writer.u64(delivery.createdAt)
             writer.string8(delivery.name)
             writer.bytes32(delivery.data)
+            if !delivery.headers.isEmpty { delivery.headers.encode(into: &writer) }
         }
     }
 
@@ -228,7 +237,8 @@ extension Delivery {
         queue = try reader.u16()
         attempts = try reader.u16()
         attemptsMade = try reader.u16()
-        hasDependencies = try reader.u8() & Delivery.hasDependenciesFlag != 0
+        let flags = try reader.u8()
+        hasDependencies = flags & Delivery.hasDependenciesFlag != 0
         contentType = ContentType(rawValue: try reader.u8())
         attemptsStarted = try reader.u32()
         stalledCount = try reader.u32()
@@ -236,6 +246,7 @@ extension Delivery {
         createdAt = try reader.u64()
         name = try reader.string8("job name")
         data = try reader.array32()
+        headers = flags & Delivery.hasHeadersFlag != 0 ? try Headers(from: &reader) : Headers()
     }
 }
 

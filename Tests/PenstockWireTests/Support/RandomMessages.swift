@@ -29,7 +29,16 @@ extension SeededRandom {
         if bool() { options.repeatEvery = number() % Limits.delayMillisecondsMax + 1 }
         options.keepCompleted = bool() ? retention() : nil
         options.keepFailed = bool() ? retention() : nil
+        if bool() { options.timeout = number() % Limits.delayMillisecondsMax + 1 }
+        if bool() { options.ttl = number() % Limits.delayMillisecondsMax + 1 }
+        if bool() { options.keepLogs = number() % (Limits.keepLogsMax + 1) }
+        if bool() { options.maxStarted = max(1, number()) }
         return options
+    }
+
+    mutating func headers() -> Headers {
+        guard bool() else { return Headers() }
+        return Headers((0..<1 + below(4)).map { Headers.Entry("\($0)" + text(100), text(1000)) })
     }
 
     mutating func dependency() -> DependencyFields {
@@ -49,6 +58,7 @@ extension SeededRandom {
             dependencies: list { $0.dependency() },
             customID: bool() ? "n" + text(200) : nil,
             childKey: hasKey && bool() ? text(least: 1) : nil,
+            headers: headers(),
             options: options()
         )
     }
@@ -140,7 +150,8 @@ extension SeededRandom {
             priority: number(),
             createdAt: number(),
             name: text(),
-            data: bytes()
+            data: bytes(),
+            headers: headers()
         )
     }
 
@@ -175,9 +186,6 @@ extension SeededRandom {
         view.contentType = contentType()
         view.options = options()
         view.options.rejectExisting = false
-        view.options.repeatEvery = 0
-        view.options.keepCompleted = nil
-        view.options.keepFailed = nil
         view.isSkipped = bool()
         view.attemptsMade = number()
         view.attemptsStarted = number()
@@ -191,6 +199,7 @@ extension SeededRandom {
         view.failedDependency = job()
         view.data = bytes()
         view.outcome = jobOutcome()
+        view.headers = headers()
         return view
     }
 

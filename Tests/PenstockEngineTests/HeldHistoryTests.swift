@@ -1,11 +1,12 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Workers that add to their jobs and put them off, at random: every invariant holds after every batch, and in the
 /// end every job has run that nothing holds.
-@Suite struct HeldHistoryTests {
+@Suite(.computing) struct HeldHistoryTests {
     @Test(arguments: 1...16 as ClosedRange<UInt64>)
     func `flows that grow at random keep every invariant, and come to their end`(seed: UInt64) throws {
         var history = HeldHistory(seed: seed, engine: try EngineHarness())

@@ -1,12 +1,13 @@
 import Glibc
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Random histories against the model: some always, `PENSTOCK_HISTORIES` of them where it is set, and the one
 /// of `PENSTOCK_SEED` alone. One that goes wrong is told with as few operations as it takes.
-@Suite struct HistoryTests {
+@Suite(.computing) struct HistoryTests {
     private static func number(_ name: String) -> UInt64? {
         unsafe getenv(name).flatMap { unsafe UInt64(String(cString: $0)) }
     }

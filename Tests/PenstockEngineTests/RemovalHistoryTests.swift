@@ -1,11 +1,12 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Random histories of adds, ends, removals and retention: the tables fit together at every step, and nothing is left
 /// of what was removed. As many as ``HistoryTests`` runs.
-@Suite struct RemovalHistoryTests {
+@Suite(.computing) struct RemovalHistoryTests {
     static var seeds: [UInt64] { HistoryTests.seeds }
 
     @Test(arguments: [1_000, 7, 2])

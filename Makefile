@@ -29,11 +29,8 @@ demo: deps
 	$(SWIFT) build -c release --product penstock-demo
 	$$($(SWIFT) build -c release --show-bin-path)/penstock-demo $(FOLDER)
 
-# What only computes runs by itself: beside it, what waits for a clock or a socket would not get its turn.
 test: deps
-	$(SWIFT) build --build-tests
-	SWIFT_BACKTRACE=enable=no $(SWIFT) test --skip-build --filter PenstockEngineTests
-	SWIFT_BACKTRACE=enable=no $(SWIFT) test --skip-build --skip PenstockEngineTests
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test
 
 # The examples of the reference documents; each checks what it shows.
 snippets: deps

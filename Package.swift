@@ -93,33 +93,43 @@ let package = Package(
             swiftSettings: settings
         ),
 
-        .testTarget(name: "UVTests", dependencies: ["UV"], swiftSettings: settings),
-        .testTarget(name: "LMDBTests", dependencies: ["LMDB"], swiftSettings: settings),
-        .testTarget(name: "PenstockWireTests", dependencies: ["PenstockWire"], swiftSettings: settings),
+        // Threads for tests that compute, and turns for those that wait.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: settings),
+
+        .testTarget(name: "UVTests", dependencies: ["UV", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "PenstockWireTests",
+            dependencies: ["PenstockWire", "TestSupport"],
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "PenstockScheduleTests",
-            dependencies: ["PenstockSchedule", "UV"],
+            dependencies: ["PenstockSchedule", "UV", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "PenstockEngineTests",
-            dependencies: ["PenstockEngine", "PenstockWire", "LMDB"],
+            dependencies: ["PenstockEngine", "PenstockWire", "LMDB", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "BenchSupportTests",
-            dependencies: ["BenchSupport", "PenstockBench", "PenstockWire", argumentParser],
+            dependencies: ["BenchSupport", "PenstockBench", "PenstockWire", "TestSupport", argumentParser],
             swiftSettings: settings
         ),
         .testTarget(
             name: "PenstockServerTests",
-            dependencies: ["PenstockServer", "PenstockEngine", "PenstockSchedule", "PenstockWire", "LMDB", "UV"],
+            dependencies: [
+                "PenstockServer", "PenstockEngine", "PenstockSchedule", "PenstockWire", "LMDB", "UV", "TestSupport",
+            ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "PenstockTests",
             dependencies: [
-                "Penstock", "PenstockWire", serviceLifecycle, logging,
+                "Penstock", "PenstockWire", "TestSupport", serviceLifecycle, logging,
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio,
@@ -128,8 +138,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "Penstock", "PenstockTesting", "PenstockWire", "PenstockServer", "LMDB", "UV", logging,
-                serviceLifecycle,
+                "Penstock", "PenstockTesting", "PenstockWire", "PenstockServer", "LMDB", "UV", "TestSupport",
+                logging, serviceLifecycle,
             ],
             swiftSettings: settings
         ),

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import BenchSupport
 
-@Suite(.serialized)
+@Suite(.serialized, .computing)
 struct LMDBFloorTests {
     private func floor(_ style: LMDBFloor.Style) -> LMDBFloor {
         var floor = LMDBFloor(parent: FileManager.default.temporaryDirectory.path)

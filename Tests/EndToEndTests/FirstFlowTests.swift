@@ -1,8 +1,9 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite struct `The first flow` {
+@Suite(.inTurns) struct `The first flow` {
     @Test func `a tree runs its children first and hands their results to the parent`() async throws {
         try await withTestServer { server in
             try await PenstockClient.withClient(server.address) { client in

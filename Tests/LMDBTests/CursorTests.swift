@@ -1,7 +1,8 @@
 import LMDB
+import TestSupport
 import Testing
 
-@Suite struct CursorTests {
+@Suite(.computing) struct CursorTests {
     let directory = TemporaryDirectory()
     let environment: Environment
     let jobs: Table<UInt64>

@@ -1,7 +1,8 @@
 import LMDB
+import TestSupport
 import Testing
 
-@Suite struct FullTests {
+@Suite(.computing) struct FullTests {
     let directory = TemporaryDirectory()
 
     @Test func `a full map is told as full, nothing of the transaction is there, and the next one works`() throws {

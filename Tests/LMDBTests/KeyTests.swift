@@ -1,7 +1,8 @@
 import LMDB
+import TestSupport
 import Testing
 
-@Suite struct KeyTests {
+@Suite(.computing) struct KeyTests {
     let directory = TemporaryDirectory()
 
     @Test func `numbers are met in the order of their values`() throws {

@@ -1,10 +1,11 @@
 import LMDB
+import TestSupport
 import Testing
 
 /// A random walk of changes, aborts and nested transactions, beside a plain array that does the same.
 ///
 /// This is the test of the kept cursors: each answer of LMDB, each walk and each page count is compared.
-@Suite struct ModelTests {
+@Suite(.computing) struct ModelTests {
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func `short keys behave as the model`(seed: UInt64) throws {
         var walk = Walk(seed: seed) { UInt64($0) }

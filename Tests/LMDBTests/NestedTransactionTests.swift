@@ -1,7 +1,8 @@
 import LMDB
+import TestSupport
 import Testing
 
-@Suite struct NestedTransactionTests {
+@Suite(.computing) struct NestedTransactionTests {
     let directory = TemporaryDirectory()
     let environment: Environment
     let jobs: Table<UInt64>

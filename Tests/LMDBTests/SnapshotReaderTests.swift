@@ -1,7 +1,8 @@
 import LMDB
+import TestSupport
 import Testing
 
-@Suite struct SnapshotReaderTests {
+@Suite(.computing) struct SnapshotReaderTests {
     let directory = TemporaryDirectory()
     let environment: Environment
     let jobs: Table<UInt64>

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct AddTests {
+@Suite(.computing) struct AddTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct AtomicityTests {
+@Suite(.computing) struct AtomicityTests {
     @Test func `a full database takes nothing of the batch, and completions when adds are refused`() throws {
         let engine = try EngineHarness(mapSize: 600 * 4_096)
         engine.checks = false

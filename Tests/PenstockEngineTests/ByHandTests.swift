@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Jobs that are finished by hand, and edges that are resolved so.
-@Suite struct ByHandTests {
+@Suite(.computing) struct ByHandTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

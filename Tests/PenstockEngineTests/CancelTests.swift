@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Cancelling: a job, a flow as one set, a part of one, and the siblings of what failed.
-@Suite struct CancelTests {
+@Suite(.computing) struct CancelTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Drain, clean and obliterate: one queue, and only that one.
-@Suite struct CleanTests {
+@Suite(.computing) struct CleanTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

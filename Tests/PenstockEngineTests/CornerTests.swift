@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Corners in which a first version was wrong.
-@Suite struct CornerTests {
+@Suite(.computing) struct CornerTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct CustomIDTests {
+@Suite(.computing) struct CustomIDTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Section 4, row by row: the end of a dependency, in every state that the dependent can be in.
-@Suite struct EdgeTableTests {
+@Suite(.computing) struct EdgeTableTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct FlowReadTests {
+@Suite(.computing) struct FlowReadTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

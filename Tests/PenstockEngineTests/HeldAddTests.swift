@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// What a worker adds to the job that it holds.
-@Suite struct HeldAddTests {
+@Suite(.computing) struct HeldAddTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,11 +1,12 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Workers that add to their jobs and put them off, at random: every invariant holds after every batch, and in the
 /// end every job has run that nothing holds.
-@Suite struct HeldHistoryTests {
+@Suite(.computing) struct HeldHistoryTests {
     @Test func `flows that grow at random keep every invariant, and come to their end`() async {
         await HistoryCampaign(16).run { seed in
             var history = HeldHistory(seed: seed, engine: try EngineHarness())

@@ -1,11 +1,12 @@
 import PenstockWire
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Random histories against the model. One that goes wrong is told with as few operations as it takes.
-@Suite struct HistoryTests {
+@Suite(.computing) struct HistoryTests {
     @Test func `random histories agree with the model, and keep every invariant`() async {
         let campaign = HistoryCampaign(100)
         let tally = Mutex(Tally())

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Removals that do not fit one transaction.
-@Suite struct LargeRemovalTests {
+@Suite(.computing) struct LargeRemovalTests {
     let engine: EngineHarness
     init() throws {
         engine = try EngineHarness()

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct LeaseTests {
+@Suite(.computing) struct LeaseTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 
@@ -168,7 +169,7 @@ import Testing
     }
 }
 
-@Suite struct SessionTests {
+@Suite(.computing) struct SessionTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// A worker puts its job off, or ends its attempt while the job waits for what it added.
-@Suite struct MoveTests {
+@Suite(.computing) struct MoveTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct OrderTests {
+@Suite(.computing) struct OrderTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 
@@ -103,7 +104,7 @@ import Testing
     }
 }
 
-@Suite struct AttemptTests {
+@Suite(.computing) struct AttemptTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

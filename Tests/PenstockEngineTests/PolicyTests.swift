@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// The table of failure policies: what each does to the edge and to the dependent.
-@Suite struct PolicyTests {
+@Suite(.computing) struct PolicyTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,4 +1,5 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine

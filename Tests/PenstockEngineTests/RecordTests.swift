@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// The layouts of the rows are a promise to every later version: their bytes are written down here.
-@Suite struct RecordTests {
+@Suite(.computing) struct RecordTests {
     private func bytes(_ body: (inout WireWriter) -> Void) -> [UInt8] {
         var writer = WireWriter()
         body(&writer)

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Every add that is wrong is refused whole, with its code: the tables have the bytes that they had before.
-@Suite struct RefusalTests {
+@Suite(.computing) struct RefusalTests {
     let engine: EngineHarness
     init() throws {
         engine = try EngineHarness()

@@ -1,11 +1,12 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Random histories of adds, ends, removals and retention: the tables fit together at every step, and nothing is left
 /// of what was removed.
-@Suite struct RemovalHistoryTests {
+@Suite(.computing) struct RemovalHistoryTests {
     @Test(arguments: [1_000, 7, 2])
     func `nothing is left behind, and nothing goes too far`(stepsMax: Int) async {
         await HistoryCampaign(12).run { seed in

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Removing jobs: what goes along, what stays, and who is released by it.
-@Suite struct RemovalTests {
+@Suite(.computing) struct RemovalTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// How long finished jobs are kept.
-@Suite struct RetentionTests {
+@Suite(.computing) struct RetentionTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

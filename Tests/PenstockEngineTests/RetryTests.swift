@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Retry of jobs, flows and queues, and what it does to the jobs that depend on them.
-@Suite struct RetryTests {
+@Suite(.computing) struct RetryTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

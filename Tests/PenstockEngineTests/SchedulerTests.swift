@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct SchedulerTests {
+@Suite(.computing) struct SchedulerTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 
@@ -273,7 +274,7 @@ import Testing
     }
 }
 
-@Suite struct RepeatTests {
+@Suite(.computing) struct RepeatTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Effects that are too much for one transaction.
-@Suite struct SettlementTests {
+@Suite(.computing) struct SettlementTests {
     let engine: EngineHarness
     init() throws {
         engine = try EngineHarness()

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
-@Suite struct StagingTests {
+@Suite(.computing) struct StagingTests {
     let engine: EngineHarness
     /// What the last part was refused with.
     private final class LastError { var text = "" }

@@ -1,7 +1,8 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
-struct CivilDateTests {
+@Suite(.computing) struct CivilDateTests {
     @Test func `every day of a thousand years follows the one before it`() {
         var expected = CivilDate(year: 1600, month: 1, day: 1)
         var weekday = 6  // a Saturday

@@ -1,8 +1,9 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
 /// What happens where a clock is set forward or back. The times after which is looked are in UTC.
-struct ClockChangeTests {
+@Suite(.computing) struct ClockChangeTests {
     // Forward: Berlin 2025-03-30 02:00 to 03:00, New York 2025-03-09 02:00 to 03:00, Lord Howe 2025-10-05 02:00 to
     // 02:30; Cairo 2025-04-25 00:00 to 01:00; Apia leaves out 2011-12-30; Berlin 2090-03-26 02:00 to 03:00.
     @Test(arguments: [

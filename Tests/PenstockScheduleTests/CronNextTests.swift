@@ -1,7 +1,8 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
-struct CronNextTests {
+@Suite(.computing) struct CronNextTests {
     @Test(arguments: [
         // Every part of a time carries into the next one.
         ("* * * * *", "2025-06-15 12:34:56", ["2025-06-15 12:35:00", "2025-06-15 12:36:00"]),

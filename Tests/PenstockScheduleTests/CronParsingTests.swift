@@ -1,7 +1,8 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
-struct CronParsingTests {
+@Suite(.computing) struct CronParsingTests {
     @Test(arguments: [
         ("* * * * *", "*/1 * * * *"),
         ("0 0 * * SUN", "0 0 * * 7"),

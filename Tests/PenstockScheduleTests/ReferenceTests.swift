@@ -1,8 +1,9 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
 /// The search against one that looks at every minute, and at every second.
-struct ReferenceTests {
+@Suite(.computing) struct ReferenceTests {
     static let zones = [
         "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Africa/Casablanca", "Asia/Gaza",
         "America/Nuuk", "Pacific/Apia", "America/Santiago", "Asia/Kolkata",

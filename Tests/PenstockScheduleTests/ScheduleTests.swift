@@ -1,7 +1,8 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
-struct ScheduleTests {
+@Suite(.computing) struct ScheduleTests {
     @Test func `an interval does not drift`() throws {
         let schedule = Schedule.every(try Interval(milliseconds: 250, anchor: 1_000_007))
         #expect(schedule.next(after: 0) == 1_000_007)

@@ -1,7 +1,8 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
-struct TZifTests {
+@Suite(.computing) struct TZifTests {
     @Test(arguments: [
         // Days that count 29 February, and days that don't.
         ("AAA0BBB,J60/0,J61/0", "2024-03-01 00:00", true), ("AAA0BBB,J60/0,J61/0", "2024-02-29 23:59", false),

@@ -1,7 +1,8 @@
 import PenstockSchedule
+import TestSupport
 import Testing
 
-struct TimeZoneTests {
+@Suite(.computing) struct TimeZoneTests {
     @Test(arguments: [
         ("Europe/Berlin", "2025-03-30 00:59:59", 60), ("Europe/Berlin", "2025-03-30 01:00", 120),
         ("Europe/Berlin", "2025-10-26 00:59:59", 120), ("Europe/Berlin", "2025-10-26 01:00", 60),

@@ -1,12 +1,13 @@
 import PenstockSchedule
 import PenstockWire
+import TestSupport
 import Testing
 import UV
 
 @testable import PenstockEngine
 @testable import PenstockServer
 
-@Suite struct `The calendar of schedulers` {
+@Suite(.computing) struct `The calendar of schedulers` {
     private typealias Moment = SchedulerCalendar.Moment
 
     private let calendar = SchedulerCalendar { name throws(TimeZoneError) in

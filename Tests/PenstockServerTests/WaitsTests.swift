@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
-@Suite struct WaitsTests {
+@Suite(.computing) struct WaitsTests {
     private func request(deadline: UInt64) -> Waits.Request {
         Waits.Request(connection: 1, header: FrameHeader(.wait), deadline: deadline)
     }

@@ -2,14 +2,15 @@ import Foundation
 import LMDB
 import PenstockEngine
 import PenstockWire
+import TestSupport
 import Testing
 import UV
 
 @testable import PenstockServer
 
 /// What the writer does where there is no room.
-@Suite struct WriterTests {
-    @Test(.timeLimit(.minutes(1))) func `a writer that waits for room ends when it is told to`() throws {
+@Suite(.computing) struct WriterTests {
+    @Test func `a writer that waits for room ends when it is told to`() throws {
         try withWriter(mapSize: 128 * 4096) { writer in
             try writer.fill()
             var batch = Batch()

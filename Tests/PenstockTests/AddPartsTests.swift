@@ -1,12 +1,13 @@
 import DequeModule
 import NIOCore
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// Adds that are too large for one frame.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct AddPartsTests {
     private func plan(flows: Int, jobs: Int, bytes: Int) throws -> AddPlan {
         var plan = AddPlan()

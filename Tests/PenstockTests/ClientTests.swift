@@ -1,12 +1,13 @@
 import Logging
 import NIOCore
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// The client against a small server, over a socket.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct ClientTests {
     struct Step: Codable, Sendable, Equatable {
         var place: String

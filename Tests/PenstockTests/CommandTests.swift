@@ -1,11 +1,12 @@
 import DequeModule
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// What the commands about jobs, flows and queues become on the wire, and what becomes of their outcomes.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct CommandTests {
     typealias JobID = Penstock.JobID
     typealias FlowID = Penstock.FlowID

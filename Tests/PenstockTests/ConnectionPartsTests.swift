@@ -2,12 +2,13 @@ import Logging
 import NIOCore
 import NIOEmbedded
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// The small parts of a connection.
-struct ConnectionPartsTests {
+@Suite(.computing) struct ConnectionPartsTests {
     @Test func `a sequence set keeps what is in order as one number`() {
         var set = SequenceSet()
         var fresh: [Range<UInt64>] = []

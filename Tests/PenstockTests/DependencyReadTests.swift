@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// How a job's dependencies are asked for.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct DependencyReadTests {
     @Test func `a handler asks about its job in the session that holds the job`() async throws {
         try await ClientTests.run { client, server in

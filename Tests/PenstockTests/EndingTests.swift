@@ -2,12 +2,13 @@ import DequeModule
 import Logging
 import NIOCore
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// Nobody waits for what can't come any more.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct EndingTests {
     @Test func `a worker whose subscription is refused ends with the server's error`() async throws {
         try await ClientTests.run { client, server in

@@ -1,12 +1,13 @@
 import DequeModule
 import PenstockWire
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// What a handler does about the job that it runs.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct HeldJobTests {
     typealias JobID = Penstock.JobID
 

@@ -1,11 +1,12 @@
 import PenstockWire
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// What interceptors see and may do.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct InterceptorTests {
     final class Journal: Sendable {
         private let lines = Mutex<[String]>([])

@@ -1,11 +1,12 @@
 import DequeModule
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import Penstock
 
 /// Adds of more than one part, and sessions that are lost between two of them.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.inTurns)
 struct LargeAddTests {
     private func flow() -> Flow {
         var flow = Flow()

@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct AddDecoderTests {
+@Suite(.computing) struct AddDecoderTests {
     @Test(arguments: 1...300 as ClosedRange<UInt64>)
     func `an add read in place is the add read as a value`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct BackoffTests {
+@Suite(.computing) struct BackoffTests {
     @Test func `a fixed backoff waits the same each time`() {
         let backoff = Backoff(kind: .fixed, delay: 1500, maximum: 0, jitter: 0)
         #expect([1, 2, 50].map { backoff.wait(failures: $0, random: 9) } == [1500, 1500, 1500])

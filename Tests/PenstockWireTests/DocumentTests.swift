@@ -1,9 +1,10 @@
 import Foundation
 import PenstockWire
+import TestSupport
 import Testing
 
 /// `protocol/PROTOCOL.md` says what the code does: its tables and its example are read here.
-struct DocumentTests {
+@Suite(.computing) struct DocumentTests {
     static let lines = Repository.text(of: "protocol/PROTOCOL.md").split(
         separator: "\n",
         omittingEmptySubsequences: false

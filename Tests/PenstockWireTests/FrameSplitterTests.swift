@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct FrameSplitterTests {
+@Suite(.computing) struct FrameSplitterTests {
     /// A stream of every valid vector, but for the longest ones.
     static let stream = Vector.valid.map(\.frame).filter { $0.count < 300 }.flatMap { $0 }
 

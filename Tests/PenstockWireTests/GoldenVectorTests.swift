@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct GoldenVectorTests {
+@Suite(.computing) struct GoldenVectorTests {
     @Test(arguments: Vector.valid)
     func `a valid frame is decoded, and encoded to the same bytes`(_ vector: Vector) throws {
         let again = try recode(vector.frame, as: vector.message, from: vector.from)

@@ -1,8 +1,9 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Decoders given anything: an error or a message is fine, a trap is not.
-struct HostileBytesTests {
+@Suite(.computing) struct HostileBytesTests {
     @Test(arguments: Vector.valid)
     func `a body cut at any length is an error or another message, never a trap`(_ vector: Vector) {
         var refused = 0

@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct NamesTests {
+@Suite(.computing) struct NamesTests {
     @Test(arguments: ["q", "mail", "größe", "with space", "0", "流れ", String(repeating: "q", count: 128)])
     func `a queue can be called`(_ name: String) { #expect(refusal(name, Names.checkQueue) == nil) }
 

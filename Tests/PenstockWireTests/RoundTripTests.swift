@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct RoundTripTests {
+@Suite(.computing) struct RoundTripTests {
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
     func `a random message is read as it was written`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

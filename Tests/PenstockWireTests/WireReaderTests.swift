@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct WireReaderTests {
+@Suite(.computing) struct WireReaderTests {
     @Test func `numbers are little-endian, at any alignment`() throws {
         let bytes: [UInt8] = [9, 2, 1, 4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1]
         var reader = WireReader(bytes.rawSpan)

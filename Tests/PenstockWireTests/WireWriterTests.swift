@@ -1,7 +1,8 @@
 import PenstockWire
+import TestSupport
 import Testing
 
-struct WireWriterTests {
+@Suite(.computing) struct WireWriterTests {
     @Test func `what was written stays while the buffer grows`() {
         var writer = WireWriter(capacity: 0)
         var expected: [UInt8] = []

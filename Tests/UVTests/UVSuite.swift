@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 import UV
 
 /// All tests of the module, one after another: some count what belongs to the
 /// whole process, like its file descriptors and signals.
-@Suite(.serialized)
+@Suite(.serialized, .computing)
 enum UVSuite {}
 
 /// Runs `body` with a loop of its own, on the test's thread, and closes it.

@@ -1,9 +1,10 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
 /// Flows that are added again, and children that return nothing.
-@Suite(.timeLimit(.minutes(1))) struct `Existing flows and empty results` {
+@Suite(.inTurns) struct `Existing flows and empty results` {
     private func tree(_ children: Int = 1) -> FlowJob {
         FlowJob("top", queue: "q", options: .init(id: "top")) {
             for child in 0..<children { FlowJob("child", queue: "q", options: .init(id: "child \(child)")) }

@@ -1,9 +1,10 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
 /// What anybody may do about jobs and flows that exist.
-@Suite(.timeLimit(.minutes(1))) struct `Commands about jobs and flows` {
+@Suite(.inTurns) struct `Commands about jobs and flows` {
     private func failing(_ client: PenstockClient, _ queue: String) -> Worker {
         Worker(client, queue: queue) { (job: Job<RawPayload>) in throw UnrecoverableError("no") }
     }

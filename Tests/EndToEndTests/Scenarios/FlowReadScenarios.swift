@@ -1,10 +1,11 @@
 import Foundation
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
 /// What can be asked of flows, and what options their jobs get.
-@Suite(.timeLimit(.minutes(1))) struct `Reads of flows` {
+@Suite(.inTurns) struct `Reads of flows` {
     private struct Owner: Codable, Equatable, Sendable {
         var team: String
     }

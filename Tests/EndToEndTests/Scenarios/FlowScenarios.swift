@@ -1,8 +1,9 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Flows` {
+@Suite(.inTurns) struct `Flows` {
     /// A worker that records the name of each job.
     private func recorder(_ client: PenstockClient, _ queue: String, _ record: Record<String>, concurrency: Int = 1)
         -> Worker

@@ -1,9 +1,10 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
 /// Handlers that add to the job that they run, wait, and go on.
-@Suite(.timeLimit(.minutes(1))) struct `Growing flows` {
+@Suite(.inTurns) struct `Growing flows` {
     private func squares(_ client: PenstockClient) -> Worker {
         Worker(client, queue: "squares", concurrency: 4) { (job: Job<Int>) in job.data * job.data }
     }

@@ -1,8 +1,9 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Jobs` {
+@Suite(.inTurns) struct `Jobs` {
     @Test func `a job that fails once succeeds at its second attempt`() async throws {
         try await withPenstock { server, client in
             let job = try await Queue("q", client).add(

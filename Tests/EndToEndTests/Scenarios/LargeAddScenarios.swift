@@ -1,9 +1,10 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
 /// Adds that take more than one frame.
-@Suite(.timeLimit(.minutes(2))) struct `Large adds` {
+@Suite(.inTurns(limit: .seconds(120))) struct `Large adds` {
     @Test func `a flow of 25,000 jobs is added as one, and runs`() async throws {
         try await withPenstock { _, client in
             let record = Record<Int>()

@@ -1,9 +1,10 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
 /// Jobs that are removed, queues that are cleaned, and finished jobs that are kept only so long.
-@Suite(.timeLimit(.minutes(1))) struct `Removals` {
+@Suite(.inTurns) struct `Removals` {
     @Test func `a job goes with the dependencies that nothing else needs`() async throws {
         try await withPenstock { _, client in
             var flow = Flow()

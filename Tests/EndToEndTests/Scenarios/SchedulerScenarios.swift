@@ -1,9 +1,10 @@
 import Foundation
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Schedulers` {
+@Suite(.inTurns) struct `Schedulers` {
     private func info(_ client: PenstockClient, _ id: String) async throws -> SchedulerInfo? {
         for try await scheduler in client.schedulers.list() where scheduler.id == id { return scheduler }
         return nil

@@ -1,8 +1,9 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Workers` {
+@Suite(.inTurns) struct `Workers` {
     @Test func `concurrency 4 runs four at a time, concurrency 1 takes one and leaves the rest`() async throws {
         try await withPenstock { _, client in
             let (begun, gate) = (Record<String>(), Gate())

@@ -364,13 +364,13 @@ final class WireClient {
         try request(GetQueue(queue: queue), QueueView.self).get().counts
     }
 
-    /// Asks until the answer is right, at most ten seconds: for what has no event.
+    /// Asks until the answer is right, for what has no event: so often that it takes ten seconds at least.
     func poll(_ isRight: (ServerView) throws -> Bool) throws {
         for _ in 0..<5000 {
             if try isRight(try roundTrip()) { return }
             usleep(2000)
         }
-        throw WireFailure("it has not happened within ten seconds")
+        throw WireFailure("it has not happened, however often it was asked for")
     }
 }
 

@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Clients that do anything at any time. The server outlives them, and loses nothing.
-@Suite(.timeLimit(.minutes(1))) struct `Chaos on the wire` {
+@Suite(.inTurns) struct `Chaos on the wire` {
     /// Frames of every opcode with bodies that are nearly right, from a seed.
     @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8] as [UInt64])
     func `frames with random changes cost their sender the connection at most`(_ seed: UInt64) async throws {

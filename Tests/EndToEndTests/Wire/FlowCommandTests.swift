@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Cancel, retry, finish and resolve: what any client may do to jobs and flows that exist.
-@Suite struct `Commands about flows on the wire` {
+@Suite(.inTurns) struct `Commands about flows on the wire` {
     /// One flow; each node depends on those before it that are named.
     private func flow(
         _ client: WireClient,

@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Flows that grow while they run: a worker adds to the job that it holds, and puts it off.
-@Suite struct `Growing flows on the wire` {
+@Suite(.inTurns) struct `Growing flows on the wire` {
     /// A worker of both queues that holds the one job of "parents".
     private func worker(
         _ server: TestServer,

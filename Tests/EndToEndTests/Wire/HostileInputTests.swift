@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Bad input gets its documented answer, and hurts nobody else.
-@Suite struct `Bad input` {
+@Suite(.inTurns) struct `Bad input` {
     /// Sends `bytes` on a connection of its own, in a session or before it, and gives the hard error that comes.
     ///
     /// A second client has a job while that happens, and goes on with it afterwards.

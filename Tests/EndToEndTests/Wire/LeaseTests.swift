@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Leases: who holds a job, for how long, and what a stale token is worth.
-@Suite struct `Leases on the wire` {
+@Suite(.inTurns) struct `Leases on the wire` {
     @Test func `a token counts only in its session, with its slot, and once`() async throws {
         try await withWireServer { server in
             let owner = try server.openClient()

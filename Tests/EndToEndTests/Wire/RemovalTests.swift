@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Removing, cleaning and retention, through the socket.
-@Suite struct `Removal on the wire` {
+@Suite(.inTurns) struct `Removal on the wire` {
     @Test func `a removed tree is gone for every reader, and stays so over a crash`() async throws {
         try await withWireServer { server in
             let client = try server.openClient()

@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Sessions outlive connections: nothing is lost, nothing happens twice.
-@Suite struct `Sessions on the wire` {
+@Suite(.inTurns) struct `Sessions on the wire` {
     private static func add(_ number: UInt64) -> Add {
         Add(sequence: number, queues: ["q"], items: [AddItem(isFlow: false, nodes: [AddNode(queue: 0, name: "x")])])
     }

@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Effects that are too large for one transaction.
-@Suite struct `Large effects on the wire` {
+@Suite(.inTurns) struct `Large effects on the wire` {
     /// A job, and three flows of 9,999 jobs each that depend on it.
     private func wide(_ client: WireClient) throws -> (cause: JobID, flows: [FlowID]) {
         let cause = try client.add(queue: "cause")[0]

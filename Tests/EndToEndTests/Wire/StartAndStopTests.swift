@@ -4,10 +4,11 @@ import PenstockEngine
 import PenstockServer
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// How a server begins and ends, and what it refuses to begin with.
-@Suite struct `Start and stop` {
+@Suite(.inTurns) struct `Start and stop` {
     private func startError(_ configuration: ServerConfiguration) -> ServerError? {
         do throws(ServerError) {
             _ = try Server(configuration, clock: ServerClock(), logger: .silent)

@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// Subscriptions: credits are kept to exactly, and the slow are slowed.
-@Suite struct `Subscriptions on the wire` {
+@Suite(.inTurns) struct `Subscriptions on the wire` {
     @Test func `no more jobs are delivered than there are credits`() async throws {
         try await withWireServer { server in
             let client = try server.openClient()

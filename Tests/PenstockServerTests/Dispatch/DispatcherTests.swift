@@ -1,10 +1,11 @@
 import PenstockEngine
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
-struct DispatcherTests {
+@Suite(.computing) struct DispatcherTests {
     private var dispatcher: Dispatcher { Dispatcher(epoch: 1, configuration: Dispatcher.smallWindows) }
 
     // MARK: Windows

@@ -1,9 +1,10 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
-struct JobSlotIndexTests {
+@Suite(.computing) struct JobSlotIndexTests {
     @Test
     func `a job is found until it is removed`() {
         var index = JobSlotIndex()

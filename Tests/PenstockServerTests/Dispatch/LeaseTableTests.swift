@@ -1,10 +1,11 @@
 import PenstockEngine
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
-struct LeaseTableTests {
+@Suite(.computing) struct LeaseTableTests {
     @discardableResult
     private func grant(
         _ job: UInt64,

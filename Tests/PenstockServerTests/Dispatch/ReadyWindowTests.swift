@@ -1,10 +1,11 @@
 import PenstockEngine
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
-struct ReadyWindowTests {
+@Suite(.computing) struct ReadyWindowTests {
     private func turn(_ place: UInt64, priority: UInt32 = 0) -> Turn { Turn(priority: priority, place: place) }
 
     /// A window that covers all, holding these places.

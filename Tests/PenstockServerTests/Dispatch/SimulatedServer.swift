@@ -1,5 +1,6 @@
 import PenstockEngine
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
@@ -355,7 +356,7 @@ struct SimulatedServer: ~Copyable {
     }
 }
 
-struct DispatcherPropertyTests {
+@Suite(.computing) struct DispatcherPropertyTests {
     @Test(arguments: 0..<60 as Range<UInt64>)
     func `every grant is the first of its queue, and every job is granted, while outcomes lag behind`(seed: UInt64) {
         var server = SimulatedServer(seed: seed)

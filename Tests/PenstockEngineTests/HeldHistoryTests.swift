@@ -8,7 +8,7 @@ import Testing
 /// end every job has run that nothing holds.
 @Suite(.computing) struct HeldHistoryTests {
     @Test func `flows that grow at random keep every invariant, and come to their end`() async {
-        await HistoryCampaign(16).run { seed in
+        await HistoryCampaign("growing flows", 16).run { seed in
             var history = HeldHistory(seed: seed, engine: try EngineHarness())
             for step in 0..<50 {
                 do { try history.step() } catch { throw HistoryError(step: step, cause: error) }

@@ -124,7 +124,7 @@ struct HistoryFailure: Error, CustomStringConvertible {
 
     var description: String {
         let list = operations.map { "\n    \($0)" }.joined()
-        return "PENSTOCK_SEED=\(seed), \(mode): \(cause)\(list)" + (end.map { "\n    ..., \($0)" } ?? "")
+        return "\(mode): \(cause)\(list)" + (end.map { "\n    ..., \($0)" } ?? "")
     }
 }
 

@@ -10,7 +10,7 @@ extension HistoryRun {
         try perform(.commit)
         try runAll()
         try checkWaiting()
-        try compare()
+        try compare(readsAll: true)
         for queue in ["q", "r", "s"] {
             try settleAll()
             try perform(
@@ -20,7 +20,7 @@ extension HistoryRun {
         }
         try runAll()
         try checkRetried()
-        try compare()
+        try compare(readsAll: true)
     }
 
     private func settleAll() throws {

@@ -8,7 +8,7 @@ import Testing
 /// Random histories against the model. One that goes wrong is told with as few operations as it takes.
 @Suite(.computing) struct HistoryTests {
     @Test func `random histories agree with the model, and keep every invariant`() async {
-        let campaign = HistoryCampaign(100)
+        let campaign = HistoryCampaign("against the model", 100)
         let tally = Mutex(Tally())
         await campaign.run { seed in
             var history = try History(seed: seed)

@@ -9,7 +9,7 @@ import Testing
 @Suite(.computing) struct RemovalHistoryTests {
     @Test(arguments: [1_000, 7, 2])
     func `nothing is left behind, and nothing goes too far`(stepsMax: Int) async {
-        await HistoryCampaign(12).run { seed in
+        await HistoryCampaign("removals, \(stepsMax) steps", 12).run { seed in
             var history = try RemovalHistory(seed: seed, stepsMax: stepsMax)
             try history.run()
         }

@@ -49,8 +49,8 @@ extension Engine {
         return nil
     }
 
-    /// Opens the edges whose dependency runs again, because it was retried before the job was: the order of retries does
-    /// not matter. What was decided by hand stays.
+    /// Opens the edges whose dependency runs again, because it was retried before the job was, and holds them no more:
+    /// the order of retries does not matter. What was decided by hand stays.
     private mutating func openRunning(
         _ record: inout JobRecord,
         of job: JobID,
@@ -61,11 +61,16 @@ extension Engine {
         while let (key, stored) = try nextEdge(of: job, from: position, transaction) {
             effects.steps += 1
             position = key.position + 1
-            guard stored.kind != .unprocessed, !stored.isByHand,
+            guard stored.kind != .unprocessed || stored.isHeld, !stored.isByHand,
                 let dependency = try self.record(of: stored.dependency, transaction), !dependency.state.isFinished
             else { continue }
             var edge = stored
-            try open(&edge, key, &record, &transaction)
+            if stored.kind != .unprocessed {
+                try open(&edge, key, &record, &transaction)
+            } else {
+                try unhold(&edge, key, &record, &transaction)
+                try put(edge, at: key, &transaction)
+            }
         }
     }
 

@@ -51,7 +51,9 @@ extension Model {
 
     func start(_ job: Job) {
         guard job.state == .waitingChildren else { return }
-        for edge in job.edges where edge.kind != .unprocessed && !edge.isByHand && !edge.dependency.state.isFinished {
+        let running = job.edges.filter { !$0.dependency.state.isFinished }
+        for edge in running where edge.kind == .unprocessed { edge.isHeld = false }
+        for edge in running where edge.kind != .unprocessed && !edge.isByHand {
             edge.kind = .unprocessed
             edge.isDetached = false
         }

@@ -230,4 +230,18 @@ import Testing
         }
         #expect(try engine.flow(flow.flow).status == .completed)
     }
+
+    @Test func `a job that is retried after what had held it waits for that, and is not held`() throws {
+        let bad = try engine.add(job("bad"))
+        try engine.fail(bad)
+        let flow = try engine.add(.flow([job("held", after: [.job(bad, .wait)])]))
+        #expect(try engine.flow(flow.flow).status == .blocked)
+        try engine.cancel(flow["held"])
+        try engine.retry(bad)
+        try engine.retry(flow["held"])
+        #expect(try engine.state(flow["held"]) == .waitingChildren)
+        #expect(try engine.flow(flow.flow).status == .running)
+        try engine.complete(bad)
+        #expect(try engine.state(flow["held"]) == .waiting)
+    }
 }

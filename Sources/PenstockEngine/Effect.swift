@@ -31,7 +31,7 @@ struct Effect: Equatable {
         /// Deletes a large add that is not published. Subject: its first job. Cursor: the next.
         case dropStaged = 10
         /// Removes a job. Subject: the job. Cursor: the dependent seen last; left: 1 where one was seen. Detail: the flow
-        /// that it was in, once it is out of it.
+        /// that it was in, once it is out of it. Bound: 1 where that had not finished when this was decided.
         case remove = 12
         /// Removes the jobs of a flow. Subject: the flow. Cursor: the job of its first ones that was seen last.
         case removeFlow = 13
@@ -122,6 +122,8 @@ struct Effects {
     var isMarking = false
     /// A flow is being removed, by this command: none of its jobs is released any more.
     var isRemovingFlow = false
+    /// The command tells how many jobs it removes: what is cancelled by that does not count.
+    var isCleaning = false
     /// Why jobs are cancelled; may be empty.
     var reason = ""
     /// Jobs that the command has cancelled, retried or removed so far.
@@ -135,7 +137,7 @@ struct Effects {
         isMarking = false
         // Most commands have none: thousands of them follow one another.
         if steps == 0 && touched == 0 && queue.isEmpty && starts.isEmpty && reached.isEmpty && !isRemovingFlow
-            && reason.isEmpty
+            && !isCleaning && reason.isEmpty
         {
             return settlement = 0
         }
@@ -144,6 +146,7 @@ struct Effects {
         settlement = 0
         reached.removeAll(keepingCapacity: true)
         isRemovingFlow = false
+        isCleaning = false
         reason = ""
         touched = 0
     }

@@ -42,6 +42,7 @@ extension Engine {
         }
         // What other commands left to do comes before it: nothing is removed that has still to tell how it ended.
         if meta.openSettlements > 0 { effects.limit = 0 }
+        effects.isCleaning = true
     }
 
     private mutating func clean(
@@ -103,15 +104,13 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         effects.steps += 1
-        let removal = Effect(.remove, job)
+        effects.touched += 1
+        let removal = try removal(of: job, stored, &transaction)
         guard stored.dependents > 0 else {
-            effects.touched += 1
             if let rest = try remove(removal, &transaction, &result) { effects.append(rest) }
             return
         }
-        if stored.state.isFinished {
-            effects.touched += 1
-        } else {
+        if !stored.state.isFinished {
             var record = stored
             // Its flow does not fail with a job that is removed from it.
             record.flags.remove(.isSink)

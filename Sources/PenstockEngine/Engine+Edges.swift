@@ -208,11 +208,11 @@ extension Engine {
     ///
     /// A job that was removed goes for good with the last edge that names it.
     ///
-    /// - Parameter makesSink: the dependent is removed: if it was the last one, a job of a flow that goes on is a sink now.
+    /// - Parameter flow: the dependent is removed from it: if it was the last one there, the dependency is a sink now.
     mutating func removeEdge(
         _ edge: EdgeRecord,
         _ key: EdgeKey,
-        makesSink: Bool = false,
+        makesSinksOf flow: FlowID = .none,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         _ = try transaction.delete(key, in: tables.edges)
@@ -226,19 +226,18 @@ extension Engine {
         if dependency.dependents == 0 && dependency.marks.contains(.isRemoved) {
             return try purge(dependency, of: edge.dependency, &transaction)
         }
-        if makesSink { try becomeSink(&dependency, edge.dependency, &transaction) }
+        if flow != .none && dependency.flow == flow { try becomeSink(&dependency, edge.dependency, &transaction) }
         try rewrite(dependency, of: edge.dependency, &transaction)
     }
 
-    /// Nobody in its flow depends on the job any more: how it ends is how its flow ends. A flow that has finished keeps
-    /// its outcome.
+    /// Nobody in its flow depends on the job any more: how it ends is how its flow ends.
     private mutating func becomeSink(
         _ record: inout JobRecord,
         _ job: JobID,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        guard record.flow != .none, !record.flags.contains(.isSink), try open(record.flow, &transaction),
-            openFlow!.record.finishedAt == 0, try !hasDependentInFlow(job, record, transaction)
+        guard !record.flags.contains(.isSink), try !hasDependentInFlow(job, record, transaction),
+            try open(record.flow, &transaction)
         else { return }
         record.flags.insert(.isSink)
         if record.fails(its: record.state) { openFlow!.record.failedSinks += 1 }

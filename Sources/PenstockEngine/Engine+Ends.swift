@@ -89,7 +89,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         try note(record.flow, &transaction)
-        effects.touched += 1
+        if !effects.isCleaning { effects.touched += 1 }
         try takeAway(&record, of: job, &transaction, &result)
         record.cause = .none
         let text = failureText(reason)

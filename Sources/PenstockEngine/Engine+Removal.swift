@@ -8,6 +8,19 @@ import PenstockWire
 /// they have no outcome yet. Where a dependent has recorded an outcome, the job
 /// stays behind for it: its name and its result, which nobody else sees.
 extension Engine {
+    /// The removal of a job. Its flow may finish before its turn comes, and is seen then as what is left of it.
+    mutating func removal(
+        of job: JobID,
+        _ record: JobRecord,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) -> Effect {
+        var effect = Effect(.remove, job)
+        if record.flow != .none, try open(record.flow, &transaction), openFlow!.record.unfinished > 0 {
+            effect.bound = 1
+        }
+        return effect
+    }
+
     mutating func remove(
         _ effect: Effect,
         _ transaction: inout WriteTransaction,
@@ -16,9 +29,9 @@ extension Engine {
         var rest = effect
         if let record = try record(of: effect.job, transaction), !record.marks.contains(.isRemoved) {
             rest.detail = record.flow.rawValue
-            try bury(record, effect.job, &transaction, &result)
+            try bury(record, effect, &transaction, &result)
         }
-        guard try unlink(effect.job, &transaction), try letGo(&rest, &transaction, &result) else { return rest }
+        guard try unlink(rest, &transaction), try letGo(&rest, &transaction, &result) else { return rest }
         try leave(FlowID(rest.detail), &transaction, &result)
         return nil
     }
@@ -26,14 +39,15 @@ extension Engine {
     /// Takes a job out of everything but its edges.
     private mutating func bury(
         _ stored: JobRecord,
-        _ job: JobID,
+        _ effect: Effect,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
         var record = stored
+        let job = effect.job
         effects.steps += 1
         try note(record.flow, &transaction)
-        try takeOut(&record, job, &transaction, &result)
+        try takeOut(&record, effect, &transaction, &result)
         try freeCustomID(record, job, &transaction)
         if record.marks.contains(.hasChildKeys) { try deleteChildKeys(of: job, &transaction) }
         // Whoever waits for it learns that it is gone.
@@ -48,10 +62,11 @@ extension Engine {
     /// Takes a job out of its index, and out of the counts of its queue and its flow.
     private mutating func takeOut(
         _ record: inout JobRecord,
-        _ job: JobID,
+        _ effect: Effect,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
+        let job = effect.job
         if record.state.isFinished {
             _ = try transaction.delete(FinishedKey(record, job), in: tables.finished)
         } else {
@@ -65,7 +80,7 @@ extension Engine {
         if record.fails(its: record.state) {
             openFlow!.record.failedSinks -= 1
             // A flow that has finished keeps its outcome.
-            if openFlow!.record.finishedAt != 0 { openFlow!.record.flags.insert(.hasFailed) }
+            if openFlow!.record.finishedAt != 0 && effect.bound == 0 { openFlow!.record.flags.insert(.hasFailed) }
         }
         if record.marks.contains(.isAddedLater) {
             openFlow!.record.later -= 1
@@ -128,11 +143,12 @@ extension Engine {
     // MARK: Edges
 
     /// Takes the edges to the dependencies of a removed job away; false where the steps did not suffice.
-    private mutating func unlink(_ job: JobID, _ transaction: inout WriteTransaction) throws(LMDBError) -> Bool {
-        while let (key, edge) = try nextEdge(of: job, from: 0, transaction) {
+    private mutating func unlink(_ effect: Effect, _ transaction: inout WriteTransaction) throws(LMDBError) -> Bool {
+        let flow = effect.bound == 0 ? FlowID.none : FlowID(effect.detail)
+        while let (key, edge) = try nextEdge(of: effect.job, from: 0, transaction) {
             if effects.isExhausted { return false }
             effects.steps += 1
-            try removeEdge(edge, key, makesSink: true, &transaction)
+            try removeEdge(edge, key, makesSinksOf: flow, &transaction)
         }
         return true
     }

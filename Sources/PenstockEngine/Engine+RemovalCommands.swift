@@ -18,13 +18,13 @@ extension Engine {
             var removal = Removal(refusesLeased: true, followsDependencies: !keepsDependencies)
             try add(job, to: &removal, &transaction)
             try follow(&removal, &transaction)
-            carryOut(removal)
+            try planning { () throws(LMDBError) in try carryOut(removal, &transaction) }
         case .unprocessedDependencies(let job):
             _ = try present(job, &transaction)
             var removal = Removal(refusesLeased: false, followsDependencies: true)
             try addUnprocessed(of: job, to: &removal, &transaction)
             try follow(&removal, &transaction)
-            carryOut(removal)
+            try planning { () throws(LMDBError) in try carryOut(removal, &transaction) }
         case .flow(let flow):
             try checkSettled(flow, &transaction)
             if let job = try leasedJob({ $0.flow == flow }, transaction) { throw .refused(leased(job)) }
@@ -68,8 +68,14 @@ extension Engine {
         }
     }
 
-    private mutating func carryOut(_ removal: Removal) {
-        for job in removal.jobs { effects.append(Effect(.remove, job)) }
+    private mutating func carryOut(
+        _ removal: Removal,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        for job in removal.jobs {
+            guard let record = try record(of: job, transaction) else { continue }
+            effects.append(try self.removal(of: job, record, &transaction))
+        }
         effects.touched = UInt32(removal.jobs.count)
     }
 

@@ -45,7 +45,8 @@ extension Engine {
             finishFlow(record.flow, &result)
         } else {
             openFlow!.record.finishedAt = 0
-            openFlow!.record.flags.remove(.isCancelled)
+            // What comes of it now is seen from the jobs that are left.
+            openFlow!.record.flags.subtract([.isCancelled, .hasFailed])
         }
     }
 

@@ -56,6 +56,30 @@ import Testing
         #expect(try engine.flow(flow.flow).status == (policy == .failParent ? .failed : .completed))
     }
 
+    @Test func `what is cancelled because of a removal does not count as removed`() throws {
+        let flow = try engine.add(
+            .flow([
+                job("a"), job("sibling", queue: "o"),
+                job("d", queue: "o", after: [.node("a"), .node("sibling")]) { $0.cancelSiblings = true },
+            ])
+        )
+        #expect(try engine.clean(.drain(delayedToo: false)) == 1)
+        #expect(try engine.states(flow, "sibling", "d") == [.cancelled, .failed])
+    }
+
+    @Test func `a flow that finishes with the removal ends as the jobs do that are left of it`() throws {
+        let root = try engine.add(job("root", queue: "o"))
+        let below = try engine.add(job("below", after: [.job(root)]))
+        let flow = try engine.add(
+            .flow([job("a", queue: "o", after: [.job(below)]), job("b", after: [.node("a")])])
+        )
+        try engine.add(job("outside", queue: "o", after: [.job(flow["b"], .ignore)]))
+        #expect(try engine.clean(.obliterate(force: false)) == 2)
+        // The job on which nobody in the flow depends any more has failed.
+        #expect(try engine.state(flow["a"]) == .failed)
+        #expect(try engine.flow(flow.flow).status == .failed)
+    }
+
     @Test func `dependencies are not followed`() throws {
         let flow = try engine.add(.flow([job("below", queue: "o"), job("d", after: [.node("below")])]))
         #expect(try engine.clean(.clean(.waitingChildren, age: 0, limit: 0)) == 1)

@@ -127,10 +127,3 @@ struct HistoryFailure: Error, CustomStringConvertible {
         return "\(mode): \(cause)\(list)" + (end.map { "\n    ..., \($0)" } ?? "")
     }
 }
-
-/// The step of a history that went wrong.
-struct HistoryError: Error, CustomStringConvertible {
-    var step: Int
-    var cause: any Error
-    var description: String { "step \(step): \(cause)" }
-}

@@ -12,7 +12,7 @@ struct HistoryDraw {
         var settles: Bool
     }
 
-    private var random: SplitMix64
+    var random: SplitMix64
     /// How likely things are in this history, in per cent.
     private let customIDs: Int
     private let delays: Int
@@ -20,12 +20,17 @@ struct HistoryDraw {
     private let edges: Int
     private let policies: Int
     private let conditions: Int
-    private let mistakes: Int
-    private let stored: Int
+    let mistakes: Int
+    let stored: Int
     private let cancels: Int
     private let retries: Int
     private let byHand: Int
     private let siblings: Int
+    let growth: Int
+    let removals: Int
+    let retentions: Int
+    let schedulers: Int
+    let cleans: Int
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -41,18 +46,24 @@ struct HistoryDraw {
         retries = random.below(3) == 0 ? 0 : random.below(25)
         byHand = random.below(2) == 0 ? 0 : random.below(12)
         siblings = random.below(2) == 0 ? 0 : random.below(60)
+        growth = random.below(3) == 0 ? 0 : random.below(60)
+        removals = random.below(2) == 0 ? 0 : random.below(12)
+        retentions = random.below(2) == 0 ? 0 : random.below(40)
+        schedulers = random.below(2) == 0 ? 0 : random.below(10)
+        cleans = random.below(2) == 0 ? 0 : random.below(6)
         self.random = random
     }
 
-    private mutating func chance(_ perCent: Int) -> Bool { random.below(100) < perCent }
+    mutating func chance(_ perCent: Int) -> Bool { random.below(100) < perCent }
 
-    private mutating func session() -> Int { random.below(HistoryRun.sessionCount) }
+    mutating func session() -> Int { random.below(HistoryRun.sessionCount) }
 
     /// What happens before a batch.
     mutating func pause() -> [Operation] {
         var drawn: [Operation] = [
             .advance(UInt64(random.below(4) == 0 ? random.below(3_000) : random.below(50)))
         ]
+        drawn += ownTime()
         if chance(3) { drawn.append(.restart(after: UInt64(random.below(5_000)))) }
         for queue in ["q", "r", "s"] where chance(60) {
             drawn.append(.lease(queue: queue, count: random.below(4), session: session()))
@@ -68,6 +79,12 @@ struct HistoryDraw {
                 drawn.append(cancel(scope))
             } else if chance(retries) {
                 drawn.append(retry(scope))
+            } else if chance(removals) {
+                drawn.append(remove(scope))
+            } else if chance(schedulers) {
+                drawn.append(schedule())
+            } else if chance(cleans) {
+                drawn.append(clean(scope))
             } else if chance(byHand) {
                 drawn.append(decide(scope))
             } else {
@@ -82,7 +99,10 @@ struct HistoryDraw {
         let lease = scope.leases.randomElement(using: &random)
         switch random.below(12) {
         case 0...3: drawn.append(.add(items(scope), session: session()))
-        case 4...9: if let lease { drawn.append(end(lease)) }
+        case 4...9:
+            guard let lease else { return }
+            if chance(growth) { return grow(lease, scope, &drawn) }
+            drawn.append(end(lease))
         case 10: drawn.append(.promote)
         default:
             if let lease, !lease.isWritten, chance(50) { return drawn.append(.writeLease(lease.job)) }
@@ -109,13 +129,13 @@ struct HistoryDraw {
     // MARK: Commands about what exists
 
     /// Often one of the last, sometimes one that was never given.
-    private mutating func number(below next: UInt64) -> UInt64 {
+    mutating func number(below next: UInt64) -> UInt64 {
         if chance(2) || next == 1 { return next + UInt64(random.below(100)) }
         return next - 1 - UInt64(random.below(Int(min(next - 1, chance(70) ? 12 : 60))))
     }
 
-    private mutating func job(_ scope: Scope) -> JobID { JobID(number(below: scope.nextJob)) }
-    private mutating func flow(_ scope: Scope) -> FlowID { FlowID(number(below: scope.nextFlow)) }
+    mutating func job(_ scope: Scope) -> JobID { JobID(number(below: scope.nextJob)) }
+    mutating func flow(_ scope: Scope) -> FlowID { FlowID(number(below: scope.nextFlow)) }
 
     private mutating func cancel(_ scope: Scope) -> Operation {
         switch random.below(5) {
@@ -166,14 +186,14 @@ struct HistoryDraw {
 
     // MARK: Adds
 
-    private mutating func items(_ scope: Scope) -> [ItemSpec] {
+    mutating func items(_ scope: Scope, mistakes: Int? = nil) -> [ItemSpec] {
         var items: [ItemSpec] = []
         var count = 0
         for _ in 0..<1 + random.below(3) {
             let isFlow = chance(75)
             var nodes: [NodeSpec] = []
             for _ in 0..<(isFlow ? 1 + random.below(7) : 1) {
-                nodes.append(node(count, scope))
+                nodes.append(node(count, scope, mistakes ?? self.mistakes))
                 count += 1
             }
             items.append(isFlow ? .flow("f", nodes) : .single(nodes[0]))
@@ -181,15 +201,15 @@ struct HistoryDraw {
         return items
     }
 
-    private mutating func policy() -> FailurePolicy? {
+    mutating func policy() -> FailurePolicy? {
         chance(policies) ? FailurePolicy(rawValue: UInt8(random.below(5))) : nil
     }
 
-    private mutating func condition() -> EdgeCondition {
+    mutating func condition() -> EdgeCondition {
         chance(conditions) ? EdgeCondition.allCases[random.below(3)] : .success
     }
 
-    private mutating func node(_ index: Int, _ scope: Scope) -> NodeSpec {
+    private mutating func node(_ index: Int, _ scope: Scope, _ mistakes: Int) -> NodeSpec {
         var after: [NodeSpec.Dependency] = []
         for target in 0..<index where chance(edges) && after.count < 4 {
             after.append(.index(target, policy(), on: condition()))
@@ -231,6 +251,9 @@ struct HistoryDraw {
         if let policy = policy() { options.onFailure = policy }
         options.maxStalledCount = UInt16(random.below(3))
         options.cancelSiblings = chance(siblings)
+        options.keepCompleted = retention()
+        options.keepFailed = retention()
+        if chance(schedulers) { options.repeatEvery = UInt64(1 + random.below(2_000)) }
         return options
     }
 }

@@ -22,6 +22,14 @@ extension HistoryRun {
         let code = ErrorCode(rawValue: outcome.status)!
         switch expected {
         case .refused(let codes): try #require(codes.contains(code), "answered \(code), expected one of \(codes)")
+        case .moved(let hasMoved):
+            try #require(code == .ok, "answered \(code)")
+            var reader = WireReader(outcome.body.rawSpan)
+            try #require(try MoveOutcome(from: &reader).hasMoved == hasMoved, "it moved, or not")
+        case .scheduled(let answer):
+            try #require(code == .ok, "answered \(code)")
+            var reader = WireReader(outcome.body.rawSpan)
+            try #require(try SchedulerOutcome(from: &reader) == answer, "it is scheduled otherwise")
         case .done: try #require(code == .ok && outcome.body.isEmpty, "answered \(code)")
         case .count(let count):
             let message = code == .ok ? "" : try ErrorBody(reading: outcome.body).message
@@ -40,7 +48,11 @@ extension HistoryRun {
         try engine.check(dump)
         guard let model else { return }
         var problems = Problems()
-        problems.expect(dump.jobs.count == model.jobs.count, "\(dump.jobs.count) jobs, not \(model.jobs.count)")
+        let count = model.jobs.count + model.tombstones.count
+        problems.expect(dump.jobs.count == count, "\(dump.jobs.count) jobs, not \(count)")
+        for id in model.tombstones.keys {
+            problems.expect(dump.jobs[id]?.marks.contains(.isRemoved) == true, "job \(id) is not kept for dependents")
+        }
         for (id, job) in model.jobs {
             guard let record = dump.jobs[id] else {
                 problems.expect(false, "job \(id) is not there")
@@ -51,13 +63,22 @@ extension HistoryRun {
         }
         for queue in ["q", "r", "s"] { try compareQueue(queue, model, &problems) }
         for flow in model.flows.keys { try compareFlow(flow, model, &problems) }
+        try compareSchedulers(model, &problems)
         try compareReported(model, &problems)
-        if readsAll {
-            for job in model.jobs.values.sorted(by: { $0.id < $1.id }) { try compareReads(of: job, &problems) }
-        } else if let job = model.jobs[JobID(1 + UInt64(checks.below(max(1, model.jobs.count))))] {
+        for job in comparedJobs(model, all: readsAll) {
             try compareReads(of: job, &problems)
+            try compareTree(of: job, model, &problems)
+        }
+        try compareFlowList(model, &problems)
+        if let flow = model.flows.keys.sorted().randomElement(using: &checks) {
+            try compareGraph(of: flow, model, &problems)
         }
         try problems.check()
+    }
+
+    private func comparedJobs(_ model: Model, all: Bool) -> [Model.Job] {
+        let jobs = model.jobs.values.sorted { $0.id < $1.id }
+        return all ? jobs : jobs.randomElement(using: &checks).map { [$0] } ?? []
     }
 
     private func compare(_ record: JobRecord, _ job: Model.Job, _ problems: inout Problems) {
@@ -137,11 +158,10 @@ extension HistoryRun {
         compare(view.counts, model.flows[flow]!, "flow \(flow)", &problems)
     }
 
-    /// A leased job is active for every reader.
-    private func compare(_ counts: StateCounts, _ jobs: [Model.Job], _ name: String, _ problems: inout Problems) {
+    func compare(_ counts: StateCounts, _ jobs: [Model.Job], _ name: String, _ problems: inout Problems) {
         for state in JobState.allCases {
             let expected = jobs.count {
-                ($0.state == .waiting && engine.leases[$0.id] != nil ? .active : $0.state) == state
+                stateForReaders($0) == state
             }
             problems.expect(
                 Int(counts[state]) == expected,
@@ -156,8 +176,14 @@ extension HistoryRun {
         for flow in finished.subtracting(finishedFlows) {
             problems.expect(reported.flows.contains(flow), "nobody was told that flow \(flow) has finished")
         }
+        for flow in flows.subtracting(model.flows.keys) {
+            problems.expect(reported.flows.contains(flow), "nobody was told that flow \(flow) is gone")
+        }
         finishedFlows = finished
-        for job in reported.jobs { problems.expect(model.jobs[job] != nil, "job \(job) was told to have finished") }
+        flows = Set(model.flows.keys)
+        for job in reported.jobs {
+            problems.expect(job.rawValue < model.nextJob, "job \(job) was told to have finished")
+        }
         reported = ([], [])
     }
 
@@ -165,7 +191,7 @@ extension HistoryRun {
 
     private func compareReads(of job: Model.Job, _ problems: inout Problems) throws {
         let view = try engine.view(job.id)
-        let state = job.state == .waiting && engine.leases[job.id] != nil ? .active : job.state
+        let state = stateForReaders(job)
         problems.expect(view.state == state, "job \(job.id) reads as \(view.state), not \(state)")
         problems.expect(view.data == job.data, "job \(job.id) has other data")
         problems.expect(Int(view.dependents) == job.dependents.count, "job \(job.id) has \(view.dependents) dependents")
@@ -187,19 +213,8 @@ extension HistoryRun {
                 && rows.map(\.policy) == edges.map(\.policy) && rows.map(\.condition) == edges.map(\.condition)
                 && rows.map(\.queue) == edges.map(\.dependency.queue)
             problems.expect(isSame, "job \(job.id): a walk over those that are \(kind) gives others")
-            for row in rows where kind != .unprocessed {
-                let outcome = try engine.view(row.job).outcome
-                // How a dependency ended has nothing to say about an edge that was decided otherwise by hand.
-                let isTold =
-                    switch outcome {
-                    case .none: false
-                    case .result: kind == .processed
-                    case .failure: kind != .processed
-                    }
-                problems.expect(
-                    row.outcome == (isTold ? outcome : .none),
-                    "job \(job.id): another outcome of \(row.job)"
-                )
+            for (row, edge) in zip(rows, edges) where kind != .unprocessed {
+                try compare(row.outcome, of: edge, &problems)
             }
         }
         let dependents = try walkDependents(job.id, rows: UInt32(1 + checks.below(3)))
@@ -207,6 +222,23 @@ extension HistoryRun {
             dependents == job.dependents.map(\.dependent.id).sorted(),
             "job \(job.id): a walk over its dependents gives others"
         )
+    }
+
+    /// What a dependent is told of an edge. How a dependency ended has nothing to say about one that was decided
+    /// otherwise by hand.
+    private func compare(_ outcome: JobOutcome, of edge: Model.Edge, _ problems: inout Problems) throws {
+        let dependency = edge.dependency
+        let isTold: Bool
+        if dependency.state == .completed {
+            isTold = outcome == (edge.kind == .processed ? dependency.result : .none)
+        } else if edge.kind == .processed {
+            isTold = outcome == .none
+        } else if let model, model.jobs[dependency.id] != nil {
+            isTold = outcome == (try engine.view(dependency.id).outcome)
+        } else {
+            isTold = true
+        }
+        problems.expect(isTold, "job \(edge.dependent.id): another outcome of \(dependency.id)")
     }
 
     private func walk(_ job: JobID, _ kind: DependencyKind, rows: UInt32) throws -> [DependencyPages.Row] {
@@ -239,7 +271,9 @@ extension HistoryRun {
 
     func noteJobs() {
         guard let model else { return }
-        jobsBefore = model.flows.mapValues { $0.map { ($0.state, $0.positions) } }
+        jobsBefore = model.flows.mapValues { jobs in
+            Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, ($0.state, $0.positions)) })
+        }
     }
 
     /// A flow is marked, or it is as it was, or as it will be.
@@ -251,18 +285,23 @@ extension HistoryRun {
         guard dump.settlements.values.contains(where: \.isMarking) else { return }
         var problems = Problems()
         for (flow, before) in jobsBefore {
-            guard let record = dump.flows[flow], let jobs = model.flows[flow] else { continue }
+            guard let record = dump.flows[flow] else { continue }
             if record.settling > 0 {
                 let status = try engine.flow(flow).status
                 problems.expect(status == .settling, "flow \(flow) reads as \(status), and settles")
                 continue
             }
-            let states = jobs.map { dump.jobs[$0.id]?.state }
-            let isAsBefore = zip(zip(states, jobs), before).allSatisfy { now, before in
-                now.0 == before.state || now.0 == .waitingChildren && now.1.positions > before.positions
+            let found = dump.jobs.filter { $0.value.flow == flow }
+            let states = Dictionary(uniqueKeysWithValues: found.map { ($0.key, $0.value.state) })
+            let jobs = model.flows[flow] ?? []
+            // What an add comes to at once is there: those that wait for it, and the job that is added to.
+            let isAsBefore = before.allSatisfy { id, before in
+                if states[id] == before.state { return true }
+                return states[id] == .waitingChildren && model.jobs[id]!.positions > before.positions
+                    || states[id] == .active && before.state == .waiting
             }
             problems.expect(
-                isAsBefore || states == jobs.map(\.state),
+                isAsBefore || states == Dictionary(uniqueKeysWithValues: jobs.map { ($0.id, $0.state) }),
                 "flow \(flow) is not marked, and reads as half done"
             )
         }

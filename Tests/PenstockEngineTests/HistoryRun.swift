@@ -30,13 +30,16 @@ final class HistoryRun {
     private var expectations: [(session: TestSession, sequence: UInt64, check: Check)] = []
     /// Leases that a command of this batch has ended.
     private var ended: Set<JobID> = []
+    /// Held jobs that a command of this batch has added to.
+    var grown: Set<JobID> = []
     /// Flows that a large effect is being carried out on, as of the last batch; none once it is carried on with.
     private var settlingFlows: Set<FlowID> = []
     /// Jobs and flows that the commits since the last comparison told to have finished.
     var reported: (jobs: Set<JobID>, flows: Set<FlowID>) = ([], [])
     var finishedFlows: Set<FlowID> = []
+    var flows: Set<FlowID> = []
     /// The jobs of every flow before the command whose effects are being carried out.
-    var jobsBefore: [FlowID: [(state: JobState, positions: UInt32)]] = [:]
+    var jobsBefore: [FlowID: [JobID: (state: JobState, positions: UInt32)]] = [:]
     /// What was done last to bring everything to its end; nil before that.
     var end: Operation?
     private var random: SplitMix64
@@ -53,7 +56,15 @@ final class HistoryRun {
         model = mode == .interleaved ? nil : Model()
         sessions = [engine.session]
         for _ in 1..<HistoryRun.sessionCount { sessions.append(try engine.openSession()) }
-        model?.elapsed = engine.elapsed
+        // Every other history keeps what has finished for ever, but for what its jobs say themselves.
+        if random.below(2) == 0 {
+            engine.retention = RetentionRules(
+                completed: Retention(count: 3, age: 200_000),
+                failed: Retention(count: 2)
+            )
+            model?.retention = engine.retention
+        }
+        noteTime()
         if mode != .whole {
             engine.limits.steps = 3
             engine.limits.sliceSteps = 2
@@ -69,19 +80,26 @@ final class HistoryRun {
         )
     }
 
+    private func noteTime() {
+        model?.elapsed = engine.elapsed
+        model?.wall = engine.wall
+    }
+
     func perform(_ operation: Operation) throws {
         if end != nil { end = operation }
         if operation.isBetweenBatches && !engine.batch.commands.isEmpty { return }
         switch operation {
         case .advance(let milliseconds):
             engine.advance(milliseconds)
-            model?.elapsed = engine.elapsed
+            noteTime()
             return
         case .restart(let milliseconds): return try restart(after: milliseconds)
         case .lease(let queue, let count, let session):
             try engine.lease(queue, count, sessions[session])
             model?.leased = Set(engine.leases.keys)
             return
+        case .retain: return try retain()
+        case .runSchedulers: return try runSchedulers()
         case .commit: return try commit()
         default: break
         }
@@ -99,9 +117,7 @@ final class HistoryRun {
         case .add(let specs, let session):
             let session = sessions[session]
             let sequence = engine.stageAdd(specs, session)
-            guard let expected = model?.add(specs) else { return }
-            if case .refused(let codes) = expected { for code in codes { tally.refusals[code, default: 0] += 1 } }
-            expectations.append((session, sequence, { try HistoryRun.compare($0, expected) }))
+            expect(model?.add(specs), session, sequence)
         case .promote:
             engine.stage(.promote, engine.session)
             model?.promote()
@@ -113,9 +129,28 @@ final class HistoryRun {
             guard !session.unconfirmed.isEmpty else { return }
             engine.confirm(session, upTo: session.unconfirmed[row % session.unconfirmed.count].sequence)
         case .cancel, .retry, .finish, .resolve: stageFlowCommand(operation)
+        case .addHeld, .move: stageHeld(operation)
+        case .remove, .clean: stageRemoval(operation)
+        case .setScheduler, .removeScheduler: stageScheduler(operation)
         default: try stageEnd(operation)
         }
     }
+
+    func expect(_ expected: Model.AddResult?, _ session: TestSession, _ sequence: UInt64) {
+        guard let expected else { return }
+        if case .refused(let codes) = expected { for code in codes { tally.refusals[code, default: 0] += 1 } }
+        expectations.append((session, sequence, { try HistoryRun.compare($0, expected) }))
+    }
+
+    /// The lease of the job, which ends by a command of this batch.
+    func take(_ job: JobID) -> TestLease? {
+        guard let lease = freeLease(of: job) else { return nil }
+        ended.insert(job)
+        return lease
+    }
+
+    /// The lease of the job, if no command of this batch has ended it.
+    func freeLease(of job: JobID) -> TestLease? { ended.contains(job) ? nil : engine.leases[job] }
 
     private func expect(_ code: ErrorCode?, _ lease: TestLease, _ sequence: UInt64) {
         guard let code else { return }
@@ -132,18 +167,15 @@ final class HistoryRun {
     }
 
     private func stageEnd(_ operation: Operation) throws {
-        func take(_ job: JobID) -> TestLease? {
-            guard let lease = engine.leases[job], ended.insert(job).inserted else { return nil }
-            return lease
-        }
         switch operation {
         case .complete(let job, let type, let bytes):
             guard let lease = take(job) else { return }
-            let sequence = engine.stageComplete(lease, type, [UInt8](repeating: 9, count: bytes))
-            expect(model?.complete(job), lease, sequence)
+            let bytes = [UInt8](repeating: 9, count: bytes)
+            let sequence = engine.stageComplete(lease, type, bytes)
+            expect(model?.complete(job, type == .none ? .none : .result(type, bytes)), lease, sequence)
         case .completeTwice(let job):
             guard let lease = take(job) else { return }
-            expect(model?.complete(job), lease, engine.stageComplete(lease))
+            expect(model?.complete(job, .none), lease, engine.stageComplete(lease))
             if mode == .whole { expect(.fenced, lease, engine.stageComplete(lease)) }
         case .fail(let job, let unrecoverable, let delay, let bytes):
             guard let lease = take(job) else { return }
@@ -212,7 +244,8 @@ final class HistoryRun {
             let session = sessions[session]
             let ending: Finish.Ending =
                 fails ? .fail(message: "by hand", details: []) : .complete(Payload(.json, [1, 2, 3]))
-            expect(about: job, model?.finish(job, fails: fails), session, engine.stageFinish(job, ending, session))
+            let answer = model?.finish(job, result: fails ? nil : .result(.json, [1, 2, 3]))
+            expect(about: job, answer, session, engine.stageFinish(job, ending, session))
         case .resolve(let dependent, let dependency, let resolution, let session):
             let session = sessions[session]
             let sequence = engine.stageResolve(dependent, dependency, to: resolution, session)
@@ -221,12 +254,12 @@ final class HistoryRun {
         }
     }
 
-    private func expect(about job: JobID, _ answer: Model.Answer?, _ session: TestSession, _ sequence: UInt64) {
+    func expect(about job: JobID, _ answer: Model.Answer?, _ session: TestSession, _ sequence: UInt64) {
         let flow = settlingFlows.isEmpty ? nil : try? engine.record(job)?.flow
         expect(about: flow ?? .none, answer, session, sequence)
     }
 
-    private func expect(about flow: FlowID, _ answer: Model.Answer?, _ session: TestSession, _ sequence: UInt64) {
+    func expect(about flow: FlowID, _ answer: Model.Answer?, _ session: TestSession, _ sequence: UInt64) {
         if settlingFlows.contains(flow) {
             // Nobody sees, or changes, what is half done.
             expectations.append(
@@ -243,6 +276,7 @@ final class HistoryRun {
 
     private func commit() throws {
         try engine.commit()
+        try noteGrown()
         tally.batches += 1
         noteReported()
         if mode == .sliced { try settle() }
@@ -291,7 +325,7 @@ final class HistoryRun {
     private func restart(after milliseconds: UInt64) throws {
         try engine.restart(after: milliseconds)
         try engine.check()
-        model?.elapsed = engine.elapsed
+        noteTime()
         model?.leased = Set(engine.leases.keys)
         for session in sessions {
             let told = try engine.resume(session)

@@ -4,10 +4,11 @@ import PenstockWire
 
 /// What must be true of the tables after every batch, whatever the commands were.
 ///
-/// Three things need not hold in the midst of a settlement, each for the jobs
+/// Some things need not hold in the midst of a settlement, each for the jobs
 /// that its pending effects name: an edge may be unprocessed though its dependency
 /// has ended (until it is told), a job may be in waiting-children without an edge
-/// that counts (until it is started), and a flow may be on the way to being cancelled.
+/// that counts (until it is started, or goes with its flow), a flow may be on the way to being cancelled,
+/// a removed job may have edges still, and its flow not know that it has finished.
 struct InvariantChecker {
     let dump: Dump
     /// Jobs were retried, or edges resolved by hand: an edge may tell what its dependency did before.
@@ -15,6 +16,10 @@ struct InvariantChecker {
     private(set) var found: [String] = []
     private(set) var told: Set<JobID> = []
     private(set) var started: Set<JobID> = []
+    private(set) var removed: Set<JobID> = []
+    /// Flows that a removal leaves, and those that go whole.
+    private(set) var left: Set<FlowID> = []
+    private(set) var going: Set<FlowID> = []
 
     init(_ dump: Dump, hasSecondThoughts: Bool = false) {
         self.dump = dump
@@ -22,6 +27,14 @@ struct InvariantChecker {
         for (_, _, effect) in dump.pending {
             if effect.kind == .tell { told.insert(effect.job) }
             if effect.kind == .start { started.insert(effect.job) }
+            if effect.kind == .remove {
+                removed.insert(effect.job)
+                left.insert(FlowID(effect.detail))
+            }
+            if effect.kind == .removeFlow {
+                left.insert(FlowID(effect.subject))
+                going.insert(FlowID(effect.subject))
+            }
         }
     }
 

@@ -4,21 +4,31 @@ import PenstockWire
 
 /// What workers do with the jobs that they hold; a lease that was taken away is fenced.
 extension Model {
-    func complete(_ id: JobID) -> ErrorCode {
+    func complete(_ id: JobID, _ result: JobOutcome) -> ErrorCode {
         guard let job = endLease(id) else { return .fenced }
-        job.made += 1
-        end(job, .completed)
+        let isWhole = job.counting == 0
+        if isWhole {
+            job.made += 1
+            job.result = result
+            end(job, .completed)
+        } else {
+            failAttempt(job)
+        }
         carryOut()
-        return .ok
+        return isWhole ? .ok : .unresolvedDependencies
     }
 
     func fail(_ id: JobID, unrecoverable: Bool, delay: UInt64?) -> ErrorCode {
         guard let job = endLease(id) else { return .fenced }
+        failAttempt(job, unrecoverable: unrecoverable, delay: delay)
+        carryOut()
+        return .ok
+    }
+
+    private func failAttempt(_ job: Job, unrecoverable: Bool = false, delay: UInt64? = nil) {
         job.made += 1
         if unrecoverable || job.made >= Int(job.options.attempts) {
-            end(job, .failed, unrecoverable ? .unrecoverable : .error)
-            carryOut()
-            return .ok
+            return end(job, .failed, unrecoverable ? .unrecoverable : .error)
         }
         job.cause = .error
         job.hasFailed = true
@@ -27,12 +37,7 @@ extension Model {
         var wait = backoff.kind == .exponential ? backoff.delay << UInt64(job.made - 1) : backoff.delay
         if backoff.maximum > 0 { wait = min(wait, backoff.maximum) }
         if let delay { wait = delay }
-        if wait == 0 {
-            makeReady(job)
-        } else {
-            self.delay(job, by: wait, spread: delay == nil ? wait * UInt64(backoff.jitter) / 1000 : 0)
-        }
-        return .ok
+        comeBack(job, after: wait, spread: delay == nil ? wait * UInt64(backoff.jitter) / 1000 : 0)
     }
 
     func giveBack(_ id: JobID, isStall: Bool) {
@@ -42,12 +47,29 @@ extension Model {
             end(job, .failed, .stalled)
             return carryOut()
         }
-        makeReady(job)
+        comeBack(job)
+    }
+
+    /// A job that was active waits for its dependencies first, and its delay begins when they have resolved.
+    private func comeBack(_ job: Job, after wait: UInt64 = 0, spread: UInt64 = 0) {
+        if job.counting > 0 {
+            job.state = .waitingChildren
+            job.waitAtRelease = (wait, spread)
+        } else if wait > 0 {
+            delay(job, by: wait, spread: spread)
+        } else {
+            makeReady(job)
+        }
     }
 
     func writeLease(_ id: JobID) {
         begin()
         guard leased.contains(id), let job = jobs[id] else { return }
+        write(leaseOf: job)
+    }
+
+    func write(leaseOf job: Job) {
+        guard !job.isLeaseWritten else { return }
         job.started += 1
         job.state = .active
         job.isLeaseWritten = true
@@ -65,9 +87,53 @@ extension Model {
     /// The job, if its lease is still good.
     private func endLease(_ id: JobID) -> Job? {
         begin()
-        guard leased.remove(id) != nil, let job = jobs[id] else { return nil }
+        guard let job = held(id) else { return nil }
+        leave(job)
+        return job
+    }
+
+    private func held(_ id: JobID) -> Job? { leased.contains(id) ? jobs[id] : nil }
+
+    private func leave(_ job: Job) {
+        leased.remove(job.id)
         if !job.isLeaseWritten { job.started += 1 }
         job.isLeaseWritten = false
-        return job
+    }
+
+    // MARK: Growing
+
+    /// The result of every job that completes with an add.
+    static let resultWithAdd = JobOutcome.result(.json, [4, 2])
+
+    /// The worker adds to its job, which goes on running, or completes by it.
+    func addHeld(_ id: JobID, completes: Bool, _ items: [ItemSpec]) -> AddResult {
+        begin()
+        guard let job = held(id) else { return .refused([.fenced]) }
+        if completes && job.counting > 0 { return .refused([complete(id, .none)]) }
+        return add(items, heldBy: job, completes: completes)
+    }
+
+    func complete(_ job: Job) {
+        leave(job)
+        job.made += 1
+        job.result = Model.resultWithAdd
+        end(job, .completed)
+    }
+
+    /// The worker puts its job off. Where there is nothing to wait for, it goes on running.
+    func move(_ id: JobID, to place: Move.Place, delay: UInt64, data: [UInt8]?) -> Answer {
+        begin()
+        guard let job = held(id) else { return .refused([.fenced]) }
+        if let data { job.data = data }
+        if place == .waitingChildren {
+            for edge in job.edges {
+                edge.isDetached = false
+                if !edge.dependency.state.isFinished { edge.isHeld = false }
+            }
+            if job.counting == 0 { return .moved(false) }
+        }
+        leave(job)
+        comeBack(job, after: delay)
+        return .moved(true)
     }
 }

@@ -80,7 +80,7 @@ extension Model {
         return .count(touched)
     }
 
-    private func cancel(_ job: Job) {
+    func cancel(_ job: Job) {
         touched += 1
         takeAway(job)
         end(job, .cancelled)
@@ -103,12 +103,17 @@ extension Model {
 
     // MARK: By hand
 
-    func finish(_ id: JobID, fails: Bool) -> Answer {
+    func finish(_ id: JobID, result: JobOutcome?) -> Answer {
         begin()
         guard let job = jobs[id] else { return .refused([.jobNotFound]) }
         guard !job.state.isFinished else { return .refused([.alreadyFinished]) }
         takeAway(job)
-        if fails { end(job, .failed, .error) } else { end(job, .completed) }
+        if let result {
+            job.result = result
+            end(job, .completed)
+        } else {
+            end(job, .failed, .error)
+        }
         carryOut()
         return .done
     }
@@ -135,6 +140,9 @@ extension Model {
     enum Answer {
         case done
         case count(UInt32)
+        /// Whether a job that was to be put off was.
+        case moved(Bool)
+        case scheduled(SchedulerOutcome)
         /// Any of these codes is right.
         case refused(Set<ErrorCode>)
     }

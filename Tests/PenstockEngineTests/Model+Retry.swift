@@ -17,8 +17,8 @@ extension Model {
             guard let jobs = flows[id] else { return .refused([.flowNotFound]) }
             for job in jobs where isRetriedWithOthers(job) { retry(job, keepsCounters: keepsCounters) }
         case .queue(let name):
+            guard queues.contains(name) else { return .refused([.queueNotFound]) }
             let jobs = jobs.values.filter { $0.queue == name }.sorted { $0.id < $1.id }
-            guard !jobs.isEmpty else { return .refused([.queueNotFound]) }
             for job in jobs where isRetriedWithOthers(job) { retry(job, keepsCounters: keepsCounters) }
         }
         carryOut()
@@ -45,6 +45,7 @@ extension Model {
         job.cause = .none
         job.failedDependency = .none
         cancelledFlows.remove(job.flow)
+        keptStatus[job.flow] = nil
         effects.append(.reopen(job, withOthers: job.isPruned))
         (job.isSkipped, job.isPruned) = (false, false)
     }
@@ -68,6 +69,10 @@ extension Model {
         case .waiting where !leased.contains(job.id), .delayed:
             job.state = .waitingChildren
             job.due = 0
+        case .active:
+            // It runs, and will wait for the edge as for any other.
+            if edge.counts { edge.isHeld = false }
+            return
         case .failed where job.cause == .dependency: break
         default: return
         }
@@ -89,8 +94,9 @@ extension Model {
 
     /// Retries what was cancelled because only the job needed it.
     func restore(_ job: Job) {
-        for edge in job.edges where edge.dependency.state == .cancelled && edge.dependency.isPruned {
-            retry(edge.dependency, keepsCounters: false)
+        for dependency in job.edges.map(\.dependency)
+        where jobs[dependency.id] != nil && dependency.state == .cancelled && dependency.isPruned {
+            retry(dependency, keepsCounters: false)
         }
     }
 }

@@ -36,6 +36,17 @@ final class Model {
         var hasDependentInFlow = false
         var failedDependency = JobID.none
         var data: [UInt8] = []
+        /// Its result, once it has completed.
+        var result = JobOutcome.none
+        var createdAt: UInt64 = 0
+        var finishedAt: UInt64 = 0
+        var finishedAtElapsed: UInt64 = 0
+        /// The children that its worker added, by their keys.
+        var keys: [String: Job] = [:]
+        /// The job under which it was added with a key.
+        var keyHolder = JobID.none
+        /// How long it is delayed once it waits for nothing any more, where it was put off before.
+        var waitAtRelease: (time: UInt64, spread: UInt64) = (0, 0)
 
         init(_ id: JobID, _ queue: String, _ flow: FlowID, _ options: NodeOptions) {
             self.id = id
@@ -53,6 +64,7 @@ final class Model {
 
     final class Edge {
         unowned let dependent: Job
+        /// It may have been removed.
         unowned let dependency: Job
         let position: UInt32
         let policy: FailurePolicy
@@ -111,9 +123,18 @@ final class Model {
     var flows: [FlowID: [Job]] = [:]
     /// Flows that were cancelled as a whole; nothing of them has been retried since.
     var cancelledFlows: Set<FlowID> = []
+    /// How flows ended of which jobs have been removed since.
+    var keptStatus: [FlowID: FlowStatus] = [:]
+    /// Removed jobs whose outcome an edge still names.
+    var tombstones: [JobID: Job] = [:]
+    var schedulers: [String: Scheduler] = [:]
+    var retention = RetentionRules()
+    /// The queues that there are.
+    var queues: Set<String> = []
     var nextJob: UInt64 = 1
     var nextFlow: UInt64 = 1
     var elapsed: UInt64 = 0
+    var wall: UInt64 = 0
     /// Jobs under a lease.
     var leased: Set<JobID> = []
     var effects: [Effect] = []
@@ -154,6 +175,10 @@ final class Model {
         job.state = state
         job.cause = cause
         job.due = 0
+        job.finishedAt = wall
+        job.finishedAtElapsed = elapsed
+        job.waitAtRelease = (0, 0)
+        repeatIfAsked(job)
         effects.append(.tell(job))
     }
 
@@ -161,6 +186,7 @@ final class Model {
         job.state = .waiting
         job.due = 0
         job.dueSpread = 0
+        job.waitAtRelease = (0, 0)
         if job.place == nil {
             job.place = Place(isTail: !job.options.lifo || job.hasFailed, command: command, node: draws)
         }
@@ -170,12 +196,16 @@ final class Model {
         job.state = .delayed
         job.due = elapsed + milliseconds
         job.dueSpread = spread
+        job.waitAtRelease = (0, 0)
     }
 
     /// A job that waits for nothing any more goes on.
     func releaseIfFree(_ job: Job) {
         guard job.state == .waitingChildren, job.counting == 0, !retried.contains(where: { $0 === job }) else { return }
-        if job.options.delay > 0 && job.started == 0 {
+        let (wait, spread) = job.waitAtRelease
+        if wait > 0 {
+            delay(job, by: wait, spread: spread)
+        } else if job.options.delay > 0 && job.started == 0 {
             delay(job, by: job.options.delay)
         } else {
             makeReady(job)
@@ -195,6 +225,7 @@ final class Model {
         let jobs = flows[flow]!
         let unfinished = jobs.filter { !$0.state.isFinished }
         if unfinished.isEmpty {
+            if let kept = keptStatus[flow] { return kept }
             if cancelledFlows.contains(flow) { return .cancelled }
             let hasFailed = jobs.contains {
                 ($0.state == .failed || $0.state == .cancelled) && !$0.isSkipped && !$0.hasDependentInFlow

@@ -5,18 +5,29 @@ import PenstockWire
 extension Operation: CustomStringConvertible {
     /// The same with a little less in it, which leaves every job its id.
     var simpler: [Operation] {
-        guard case .add(let items, let session) = self else { return [] }
-        var found: [Operation] = []
+        switch self {
+        case .add(let items, let session): Operation.simpler(items).map { .add($0, session: session) }
+        case .addHeld(let job, let completes, let items):
+            Operation.simpler(items).map { .addHeld(job, completes: completes, $0) }
+        case .setScheduler(let id, let interval, let limit, let template):
+            Operation.simpler([template]).map { .setScheduler(id, every: interval, limit: limit, $0[0]) }
+        default: []
+        }
+    }
+
+    private static func simpler(_ items: [ItemSpec]) -> [[ItemSpec]] {
+        var found: [[ItemSpec]] = []
         for item in items.indices {
             for node in items[item].nodes.indices {
                 func change(_ body: (inout NodeSpec) -> Void) {
                     var copy = items
                     body(&copy[item].nodes[node])
-                    found.append(.add(copy, session: session))
+                    found.append(copy)
                 }
                 let spec = items[item].nodes[node]
                 for index in spec.after.indices { change { $0.after.remove(at: index) } }
                 if spec.customID != nil { change { $0.customID = nil } }
+                if spec.key != nil { change { $0.key = nil } }
                 if spec.options != .default { change { $0.options = .default } }
                 if spec.options.attempts != 1 { change { $0.options.attempts = 1 } }
                 if spec.options.delay != 0 { change { $0.options.delay = 0 } }
@@ -33,6 +44,13 @@ extension Operation: CustomStringConvertible {
             "retry \(target)" + (keepsCounters ? ", keeping counters" : "") + (reruns ? ", a rerun" : "")
         case .finish(let job, let fails, _): (fails ? "fail" : "complete") + " \(job) by hand"
         case .resolve(let dependent, let dependency, let to, _): "resolve \(dependent) -> \(dependency) as \(to)"
+        case .remove(let target, _): "remove \(target)"
+        case .clean(let queue, let kind, _): "\(kind) of \(queue)"
+        case .retain: "retain"
+        case .runSchedulers: "run schedulers"
+        case .setScheduler(let id, let interval, let limit, let template):
+            "schedule \(id) every \(interval)" + (limit.map { ", \($0) times" } ?? "") + ": \(template)"
+        case .removeScheduler(let id): "remove scheduler \(id)"
         case .lease(let queue, let count, _): "lease \(count) of \(queue)"
         case .complete(let job, _, _), .completeTwice(let job): "complete \(job)"
         case .fail(let job, let unrecoverable, _, _): "fail \(job)" + (unrecoverable ? " for good" : "")
@@ -40,6 +58,11 @@ extension Operation: CustomStringConvertible {
         case .stall(let job): "stall \(job)"
         case .completeLate(let job): "complete \(job) under an old token"
         case .writeLease(let job): "write the lease of \(job)"
+        case .addHeld(let job, let completes, let items):
+            (completes ? "complete \(job) and add " : "add to \(job) ")
+                + items.map(\.description).joined(separator: ", ")
+        case .move(let job, let place, let delay, let data):
+            "move \(job) to \(place)" + (delay > 0 ? " for \(delay)" : "") + (data ? " with data" : "")
         case .advance(let milliseconds): "advance by \(milliseconds)"
         case .restart: "restart"
         case .promote: "promote"
@@ -53,7 +76,10 @@ extension Operation: CustomStringConvertible {
 extension ItemSpec: CustomStringConvertible {
     var description: String {
         let list = nodes.map(\.description).joined(separator: "; ")
-        return isFlow ? "flow [\(list)]" : list
+        let text = isFlow ? "flow [\(list)]" : list
+        guard let child else { return text }
+        return text + " as child" + (child.policy.map { " \($0)" } ?? "")
+            + (child.condition == .success ? "" : " on \(child.condition)")
     }
 }
 
@@ -61,6 +87,7 @@ extension NodeSpec: CustomStringConvertible {
     var description: String {
         var text = "\(name) in \(queue)"
         if let customID { text += " id \(customID)" }
+        if let key { text += " key \(key)" }
         for dependency in after {
             text += " after \(dependency.target)"
             if let policy = dependency.policy { text += " \(policy)" }
@@ -72,6 +99,9 @@ extension NodeSpec: CustomStringConvertible {
         if options.maxStalledCount != 1 { text += " stalls \(options.maxStalledCount)" }
         if options.delay != 0 { text += " delay \(options.delay)" }
         if options.lifo { text += " lifo" }
+        if options.repeatEvery != 0 { text += " repeatEvery \(options.repeatEvery)" }
+        if let keep = options.keepCompleted { text += " keepCompleted \(keep)" }
+        if let keep = options.keepFailed { text += " keepFailed \(keep)" }
         if options.priority != 0 { text += " priority \(options.priority)" }
         return text
     }

@@ -10,6 +10,10 @@ enum Operation {
     case advance(UInt64)
     case restart(after: UInt64)
     case lease(queue: String, count: Int, session: Int)
+    /// Takes what need not be kept any more.
+    case retain
+    /// Runs the schedulers that are due.
+    case runSchedulers
 
     // Commands of a batch.
     case add([ItemSpec], session: Int)
@@ -22,12 +26,18 @@ enum Operation {
     /// An old token of a written lease changes nothing.
     case completeLate(JobID)
     case writeLease(JobID)
+    case addHeld(JobID, completes: Bool, [ItemSpec])
+    case move(JobID, Move.Place, delay: UInt64, data: Bool)
     case promote
     case confirm(session: Int, row: Int)
     case cancel(Cancel.Target, session: Int)
     case retry(Retry.Target, keepsCounters: Bool, reruns: Bool, data: Bool, session: Int)
     case finish(JobID, fails: Bool, session: Int)
     case resolve(JobID, JobID, Resolve.Resolution, session: Int)
+    case remove(Remove.Target, session: Int)
+    case clean(queue: String, Clean.Kind, session: Int)
+    case setScheduler(String, every: UInt64, limit: UInt64?, ItemSpec)
+    case removeScheduler(String)
     /// Goes on with what large effects have left.
     case carryOn
 
@@ -36,7 +46,7 @@ enum Operation {
 
     var isBetweenBatches: Bool {
         switch self {
-        case .advance, .restart, .lease: true
+        case .advance, .restart, .lease, .retain, .runSchedulers: true
         default: false
         }
     }

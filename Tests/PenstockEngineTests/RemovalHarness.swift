@@ -6,12 +6,22 @@ import Testing
 /// Removing, cleaning and retention, for the tests.
 extension EngineHarness {
     @discardableResult
-    func stageRemove(_ target: Remove.Target) -> UInt64 {
-        stageMessage(.remove) { Remove(sequence: $0, target: target) }
+    func stageRemove(_ target: Remove.Target, _ session: TestSession? = nil) -> UInt64 {
+        stageMessage(.remove, session) { Remove(sequence: $0, target: target) }
     }
 
     @discardableResult
-    func stageMessage(_ kind: Command.Kind, _ message: (UInt64) -> some WireMessage) -> UInt64 {
+    func stageClean(_ kind: Clean.Kind, queue: String, _ session: TestSession? = nil) -> UInt64 {
+        stageMessage(.clean, session) { Clean(sequence: $0, queue: queue, kind: kind) }
+    }
+
+    @discardableResult
+    func stageMessage(
+        _ kind: Command.Kind,
+        _ session: TestSession? = nil,
+        _ message: (UInt64) -> some WireMessage
+    ) -> UInt64 {
+        let session = session ?? self.session
         let sequence = session.draw()
         var writer = WireWriter()
         message(sequence).encode(into: &writer)
@@ -44,7 +54,7 @@ extension EngineHarness {
 
     @discardableResult
     func clean(_ kind: Clean.Kind, queue: String = "q") throws -> UInt32 {
-        try count(stageMessage(.clean) { Clean(sequence: $0, queue: queue, kind: kind) })
+        try count(stageClean(kind, queue: queue))
     }
 
     /// One slice of retention.

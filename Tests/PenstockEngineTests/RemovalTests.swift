@@ -256,6 +256,17 @@ import Testing
         #expect(try engine.flow(running.flow).status == .completed)
     }
 
+    @Test func `a flow that runs again ends as the jobs do that are left of it`() throws {
+        let flow = try engine.add(.flow([job("bad"), job("good")]))
+        try engine.complete(flow["good"])
+        try engine.fail(flow["bad"])
+        try engine.remove(flow["bad"])
+        #expect(try engine.flow(flow.flow).status == .failed)
+        try engine.retry(.job(flow["good"]), reruns: true)
+        try engine.complete(flow["good"])
+        #expect(try engine.flow(flow.flow).status == .completed)
+    }
+
     @Test func `a flow goes whole, and what lies outside it is released or stays`() throws {
         let below = try engine.add(job("below"))
         let flow = try engine.add(

@@ -96,11 +96,17 @@ struct Effect: Equatable {
 package struct EffectLimits: Sendable {
     /// Jobs and edges that one command's effects may reach in its own transaction; a few, once its batch has reached twice
     /// as many.
-    package var steps = 20_000
+    package var steps: Int
     /// Jobs and edges that one slice may reach: so few that the commands of others in its batch hardly wait longer.
-    package var sliceSteps = 512
+    package var sliceSteps: Int
 
-    package init() {}
+    package static let stepsDefault = 20_000
+
+    /// Slices are as much smaller than the one bound as is right for its default.
+    package init(steps: Int = stepsDefault) {
+        self.steps = steps
+        sliceSteps = max(1, steps * 512 / EffectLimits.stepsDefault)
+    }
 }
 
 /// The effects of the command that is being applied, or of the slice that is being carried out.

@@ -126,6 +126,7 @@ package final class Server {
         do throws(EngineError) {
             engine = try Engine(environment, wall: clock.wall, database: .random())
             engine.retentionRules = configuration.retention
+            engine.effectLimits = EffectLimits(steps: configuration.effectSteps)
         } catch {
             throw .engine(error)
         }

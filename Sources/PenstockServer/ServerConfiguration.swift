@@ -34,6 +34,10 @@ package struct ServerConfiguration: Sendable {
     package var connectionsMax = 10_000
     /// Milliseconds after which a lease is written to the database.
     package var leaseWriteAfter: UInt64 = 500
+    /// Jobs and edges that one command may reach in its own transaction; what is left follows in slices. Fewer than the
+    /// protocol tells are for tests, which make large effects of small ones.
+    package var effectSteps = effectStepsMax
+    package static let effectStepsMax = EffectLimits.stepsDefault
     /// Milliseconds that a clean stop may take.
     package var stopMilliseconds: UInt64 = 10_000
 

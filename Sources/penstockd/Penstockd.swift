@@ -60,6 +60,14 @@ struct Penstockd: ParsableCommand {
     var keepAll = false
 
     @Option(
+        help: ArgumentHelp(
+            "Jobs and edges that one command may reach at once; the rest follows in slices.",
+            visibility: .hidden
+        )
+    )
+    var effectSteps = ServerConfiguration.effectStepsMax
+
+    @Option(
         help: "What is logged: trace, debug, info, notice, warning, error or critical.",
         transform: { text in
             guard let level = Logger.Level(rawValue: text) else { throw ValidationError("\(text) is no log level.") }
@@ -75,6 +83,11 @@ struct Penstockd: ParsableCommand {
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("A port is 0 to 65535, not \(port).") }
+        guard (1...ServerConfiguration.effectStepsMax).contains(effectSteps) else {
+            throw ValidationError(
+                "One command reaches 1 to \(ServerConfiguration.effectStepsMax) jobs and edges at once, not \(effectSteps)."
+            )
+        }
         guard quotaBytes > 0 else { throw ValidationError("A quota is at least one byte.") }
         for (option, days) in [("completed", keepCompletedDays), ("failed", keepFailedDays)] where days > 3650 {
             throw ValidationError("--keep-\(option)-days is at most 3650, not \(days); --keep-all keeps them for ever.")
@@ -91,6 +104,7 @@ struct Penstockd: ParsableCommand {
         configuration.allowsInsecureAddress = insecureNoAuth
         configuration.isDurable = durability == .fsync
         configuration.quotaBytes = quotaBytes
+        configuration.effectSteps = effectSteps
         configuration.keptJobs = keepAll ? nil : keepJobs
         configuration.completedMilliseconds = keepAll ? nil : UInt64(keepCompletedDays) * 86_400_000
         configuration.failedMilliseconds = keepAll ? nil : UInt64(keepFailedDays) * 86_400_000

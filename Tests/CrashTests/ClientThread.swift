@@ -54,7 +54,7 @@ struct ClientThread {
         case .drain:
             if !client.isGoingAway { try worker?.drain() }
             try client.pump(milliseconds: 1)
-        case .settle, .stop:
+        case .settle, .rest, .stop:
             if client.pending.isEmpty { stage.settled(client.index, round: round) }
             try client.pump(milliseconds: 2)
         }

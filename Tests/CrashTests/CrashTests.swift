@@ -8,6 +8,9 @@ import Testing
 ///
 ///     PENSTOCK_CRASH_ROUNDS=10000 swift test --filter CrashTests
 ///
+/// Adds, completions and failures are compared through the whole history of a run; commands about flows by operators,
+/// each of whom knows what its own flows must be.
+///
 /// A failure names its seed; `PENSTOCK_SEED` makes the same choices again, though the machine may interleave them
 /// otherwise.
 ///
@@ -17,13 +20,14 @@ import Testing
 /// `SystemCallTests` shows that this server flushes before it answers, and that one does not.
 @Suite(.serialized) struct CrashTests {
     static let roundsPerRun = 25
+    private static let environment = ProcessInfo.processInfo.environment
+    /// How many, and from which seed on.
+    static let rounds = environment["PENSTOCK_CRASH_ROUNDS"].flatMap { Int($0) } ?? 50
+    static let seed = environment["PENSTOCK_SEED"].flatMap { UInt64($0) } ?? .random(in: 0..<1_000_000)
 
     @Test func `nothing acknowledged is lost and nothing is half there, whenever the server is killed`() async throws {
-        let environment = ProcessInfo.processInfo.environment
-        let rounds = environment["PENSTOCK_CRASH_ROUNDS"].flatMap { Int($0) } ?? 50
-        let seed = environment["PENSTOCK_SEED"].flatMap { UInt64($0) } ?? .random(in: 0..<1_000_000)
-        var left = rounds
-        var runSeed = seed
+        var left = CrashTests.rounds
+        var runSeed = CrashTests.seed
         while left > 0 {
             let count = min(left, CrashTests.roundsPerRun)
             let report = try await Threads.run { [runSeed] in

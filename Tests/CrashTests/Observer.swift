@@ -51,7 +51,7 @@ final class Observer {
     }
 
     /// The answers in the order of the requests; nil for what does not exist.
-    private func ask<Reply: WireMessage>(_ requests: [some WireMessage], _ type: Reply.Type) throws -> [Reply?] {
+    func ask<Reply: WireMessage>(_ requests: [some WireMessage], _ type: Reply.Type) throws -> [Reply?] {
         var answers = [Reply?](repeating: nil, count: requests.count)
         let first = next
         next += UInt32(requests.count)

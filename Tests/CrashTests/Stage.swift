@@ -3,12 +3,14 @@ import Synchronization
 /// What the clients of a run should do now, told by the one who directs it.
 final class Stage: Sendable {
     enum Phase: Sendable {
-        /// Add, take, complete, and hold jobs back.
+        /// Send commands, take and hold jobs.
         case load
         /// Begin nothing new, and wait for the outcomes of all that was sent.
         case settle
         /// Add nothing; the workers work off what is there.
         case drain
+        /// Do nothing at all, so that somebody may look at the client.
+        case rest
         case stop
     }
 
@@ -18,6 +20,7 @@ final class Stage: Sendable {
         /// Counts the changes of phase and port, so that nobody settles for an old one.
         var round = 0
         var settled: Set<Int> = []
+        var largeEffects = 0
     }
 
     private let state = Mutex(State())
@@ -26,6 +29,11 @@ final class Stage: Sendable {
     var round: Int { state.withLock { $0.round } }
     /// The server's port, while it is there.
     var port: Int? { state.withLock { $0.port } }
+
+    /// Commands sent so far that reach very many jobs.
+    var largeEffects: Int { state.withLock { $0.largeEffects } }
+
+    func startedLargeEffect() { state.withLock { $0.largeEffects += 1 } }
 
     func set(_ phase: Phase, port: Int?) {
         state.withLock {

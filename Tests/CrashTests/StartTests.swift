@@ -16,6 +16,7 @@ extension CrashTests {
             #expect(try status(other, "--no-tcp") == 78, "no address")
             #expect(try status(other, "--port", "\(server.port)") == 69, "a port that is taken")
             #expect(try status(other, "--port", "99999") == 64, "no port")
+            #expect(try status(other, "--effect-steps", "0") == 64, "no bound of an effect")
             #expect(try status(other, "--no-such-option") == 64, "an option that does not exist")
         }
     }

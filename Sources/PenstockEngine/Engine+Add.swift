@@ -184,6 +184,7 @@ extension Engine {
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
         if options.keepCompleted != nil || options.keepFailed != nil { record.flags.insert(.hasRetention) }
         if node.fields.hasExtras { record.marks.insert(.hasExtras) }
+        if options.ttl > 0 { record.marks.insert(.hasTTL) }
         if joins { record.marks.insert(.isAddedLater) }
         if !node.hasDependentInFlow { record.flags.insert(.isSink) }
         if edges.isEmpty {
@@ -234,6 +235,7 @@ extension Engine {
             let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: node.job)
             try putReady(entry, &transaction)
             result.ready.append(entry)
+            if options.ttl > 0 { try beginStartLimit(record, of: node.job, &transaction) }
         case .delayed:
             try putEmpty(DelayedKey(due: record.due, job: node.job), in: tables.delayed, &transaction)
         default: break

@@ -87,6 +87,7 @@ extension Engine {
         let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: job)
         try putReady(entry, &transaction)
         result.ready.append(entry)
+        if record.marks.contains(.hasTTL) { try beginStartLimit(record, of: job, &transaction) }
     }
 
     /// Makes a job wait for a time; it is in no index now, and the caller writes the record.

@@ -86,6 +86,8 @@ package struct Engine: ~Copyable {
     package var epoch: UInt64 { meta.epoch }
     package var database: SessionID { meta.database }
     package var elapsed: UInt64 { meta.elapsed }
+    /// Elapsed time at the last commit of the run before.
+    package private(set) var stoppedAt: UInt64 = 0
     /// True where large effects are still to be carried out, by `carryOn` commands.
     package var isSettling: Bool { meta.openSettlements > 0 }
 
@@ -104,6 +106,7 @@ package struct Engine: ~Copyable {
             guard meta.format <= MetaRecord.format else {
                 throw LMDBError(.versionMismatch, in: .get)
             }
+            stoppedAt = meta.elapsed
             if stored != nil && wall > meta.wall {
                 meta.elapsed += min(wall - meta.wall, Engine.stoppedMillisecondsMax)
             }
@@ -188,6 +191,7 @@ package struct Engine: ~Copyable {
             try writeOutcomes(&transaction, into: &result)
             try put(meta, in: &transaction)
             result.nextDue = try nextDue(transaction)
+            result.nextStartLimit = try nextStartLimit(transaction)?.due ?? .max
             result.nextRuns = try findNextRuns(transaction)
             result.isSettling = meta.openSettlements > 0
             result.commandCount = batch.commands.count
@@ -221,7 +225,7 @@ package struct Engine: ~Copyable {
         case .addHeld, .addCompleting, .move:
             let body = batch.arena.span.extracting(command.body)
             let mayAdd = !refusingAdds && !isOverQuota
-            try applyHeld(command, at: place, body, mayAdd: mayAdd, &transaction, &result)
+            try applyHeld(command, at: place, body, batch.arena.span, mayAdd: mayAdd, &transaction, &result)
         case .add:
             if refusingAdds || isOverQuota {
                 outcomes.refuse(command, at: place, .full)
@@ -256,11 +260,16 @@ package struct Engine: ~Copyable {
         case .writeLease:
             try writeLease(command, &transaction, &result)
         case .returnLease:
-            try returnLease(command, isStall: false, &transaction, &result)
+            try returnLease(command, batch.arena.span, isStall: false, &transaction, &result)
             result.freedSlots.append(command.slot)
         case .stall:
-            try returnLease(command, isStall: true, &transaction, &result)
+            try returnLease(command, batch.arena.span, isStall: true, &transaction, &result)
             result.freedSlots.append(command.slot)
+        case .timeOut:
+            try timeOut(command, batch.arena.span, &transaction, &result)
+            result.freedSlots.append(command.slot)
+        case .expire:
+            try expire(&transaction, &result)
         case .promote:
             try promote(&transaction, &result)
         case .expireSessions:

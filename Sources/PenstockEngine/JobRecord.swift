@@ -62,6 +62,10 @@ struct JobRecord: Sendable {
         static let repeats = Marks(rawValue: 1 << 6)
         /// The payload row holds options that few jobs have.
         static let hasExtras = Marks(rawValue: 1 << 7)
+        /// There are rows of its attempts.
+        static let hasAttempts = Marks(rawValue: 1 << 9)
+        /// Its time to start is bounded, and nobody has started it.
+        static let hasTTL = Marks(rawValue: 1 << 12)
     }
 
     /// What the outcome's bytes are.

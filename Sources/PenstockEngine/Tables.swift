@@ -8,6 +8,7 @@ package struct Tables: Sendable {
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
         "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
         "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
+        "startLimits", "startLimitsDue", "attempts",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -78,6 +79,13 @@ package struct Tables: Sendable {
     /// Runs that have not finished, and the ids of the schedulers that then make up for a missed one.
     let schedulerRuns: Table<SchedulerRunKey>
 
+    /// Elapsed time at which a job fails that nobody has started, by job id: of those with a bound that have been ready.
+    let startLimits: Table<UInt64>
+    /// The same in the order of their times; no value.
+    let startLimitsDue: Table<DelayedKey>
+    /// ``AttemptRecord`` by job and number, of the attempts that did not complete their job.
+    let attempts: Table<EdgeKey>
+
     init(_ environment: Environment) {
         meta = environment.table("meta")
         queues = environment.table("queues")
@@ -111,6 +119,9 @@ package struct Tables: Sendable {
         schedulerTemplates = environment.table("schedulerTemplates")
         schedulersDue = environment.table("schedulersDue")
         schedulerRuns = environment.table("schedulerRuns")
+        startLimits = environment.table("startLimits")
+        startLimitsDue = environment.table("startLimitsDue")
+        attempts = environment.table("attempts")
     }
 }
 

@@ -167,7 +167,7 @@ extension Server {
             command.duration = delay
             command.body = staging.keep(body.extracting(message))
             command.details = staging.keep(body.extracting(details))
-            stage(command)
+            stage(named(command, lease))
         }
     }
 
@@ -396,6 +396,13 @@ extension Server {
         guard !isPromoting, nextDue <= clock.elapsed else { return }
         isPromoting = true
         stage(Command(.promote))
+    }
+
+    /// Asks for the jobs to be failed that nobody has started in time.
+    func expireDue() {
+        guard !isExpiring, nextStartLimit <= clock.elapsed else { return }
+        isExpiring = true
+        stage(Command(.expire))
     }
 }
 

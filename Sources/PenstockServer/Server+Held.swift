@@ -25,7 +25,7 @@ extension Server {
         // The engine writes the lease before the job is given dependencies.
         command.duration = UInt64(lease.lockDuration)
         command.body = staging.keep(body)
-        stage(command)
+        stage(named(command, lease))
     }
 
     func move(_ body: RawSpan, _ session: Session) throws(WireError) {
@@ -40,6 +40,6 @@ extension Server {
         var command = command(.move, head.slot, lease, session)
         command.sequence = sequence
         command.body = staging.keep(body)
-        stage(command)
+        stage(named(command, lease))
     }
 }

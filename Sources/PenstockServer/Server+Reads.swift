@@ -69,6 +69,11 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.schedulers(request, snapshot, elapsed: clock.elapsed, wall: clock.wall)
             }
+        case .getAttempts:
+            let request = try GetAttempts(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.attempts(request, snapshot, leases)
+            }
         case .getServer:
             _ = try GetServer(body: body)
             connection.send(view(), correlation: header.correlation)

@@ -23,6 +23,8 @@ extension Server {
         commandsInFlight -= result.commandCount
         nextDue = result.nextDue
         isPromoting = false
+        nextStartLimit = result.nextStartLimit
+        isExpiring = false
         learnSchedulers(result)
         if result.hasCarriedOn { isCarryingOn = false }
         isSettling = result.isSettling

@@ -140,6 +140,7 @@ extension Server {
         case .getDependencies: return (try? GetDependencies(body: body)).map { .job(.id($0.job)) }
         case .countDependencies: return (try? CountDependencies(body: body)).map { .job(.id($0.job)) }
         case .getDependents: return (try? GetDependents(body: body)).map { .job(.id($0.job)) }
+        case .getAttempts: return (try? GetAttempts(body: body)).map { .job(.id($0.job)) }
         case .getTree: return (try? GetTree(body: body)).map { .job(.id($0.job)) }
         case .getFlowNodes: return (try? GetFlowNodes(body: body)).map { .flow($0.flow) }
         case .getFlowEdges: return (try? GetFlowEdges(body: body)).map { .flow($0.flow) }

@@ -46,6 +46,9 @@ package final class Server {
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
     var isPromoting = false
+    /// Elapsed time at which the time to start of a job is over; and a command that fails such jobs is under way.
+    var nextStartLimit: UInt64 = 0
+    var isExpiring = false
     var schedulers = SchedulerWatch()
     /// Large effects are left to be carried on with; and the next slice has been asked for.
     var isSettling = false
@@ -154,7 +157,7 @@ package final class Server {
             throw .system(error)
         }
         do throws(ServerError) {
-            try restoreLeases()
+            try restoreLeases(stoppedAt: engine.stoppedAt)
             carryOn()
             try listen()
             try startWriter(engine)
@@ -332,11 +335,16 @@ package final class Server {
     /// Arms the one timer for whatever is due next.
     private func arm(now: UInt64) {
         var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline, nextHeld)
+        next = min(next, dispatcher.timeouts.next)
         next = min(next, nextSchedulerLook(now: now))
         if connectionCount > 0 || nextHousekeeping > 0 { next = min(next, nextHousekeeping) }
         if nextDue != .max && !isPromoting {
             let elapsed = clock.elapsed
             next = min(next, nextDue > elapsed ? now + (nextDue - elapsed) : now)
+        }
+        if nextStartLimit != .max && !isExpiring {
+            let elapsed = clock.elapsed
+            next = min(next, nextStartLimit > elapsed ? now + (nextStartLimit - elapsed) : now)
         }
         if !isRetaining && !isStopping {
             next = min(next, nextRetention)
@@ -368,7 +376,7 @@ package final class Server {
             let gap = real - armedReal
             logger.warning("the server stood still", metadata: ["milliseconds": "\(gap)"])
             // What has arrived meanwhile is read before anything may expire.
-            dispatcher.leases.shift(by: gap)
+            dispatcher.shift(by: gap)
             for session in sessions.all { session.lastHeard += gap }
             for connection in connections { connection?.lastHeard += gap }
             return
@@ -376,6 +384,7 @@ package final class Server {
         let now = clock.monotonic
         tendLeases(now: now)
         promoteDue()
+        expireDue()
         retain(now: now)
         runDueSchedulers(now: now)
         expireWaits(now: now)

@@ -47,6 +47,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getTree = 0x4a
     case listFlows = 0x4b
     case getSchedulers = 0x4c
+    case getAttempts = 0x61
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {

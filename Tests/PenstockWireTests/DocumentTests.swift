@@ -73,6 +73,8 @@ import Testing
         "stagedBytesMax": Limits.stagedBytesMax,
         "stagedOutsideMax": UInt64(Limits.stagedOutsideMax),
         "stagedExistingMax": UInt64(Limits.stagedExistingMax),
+        "attemptsKeptMax": UInt64(Limits.attemptsKeptMax),
+        "attemptMessageBytesMax": UInt64(Limits.attemptMessageBytesMax),
         "headersBytesMax": UInt64(Limits.headersBytesMax),
         "keepLogsMax": UInt64(Limits.keepLogsMax),
         "keepLogsDefault": UInt64(Limits.keepLogsDefault),
@@ -108,6 +110,8 @@ import Testing
         #expect(Limits.metadataBytesMax < 65_535 && Limits.reasonBytesMax <= 65_535 && Limits.zoneBytesMax <= 255)
         #expect(Limits.treeDepthMax <= Limits.pageRowsMax && Limits.treeDepthMax <= 65_535)
         #expect(Limits.pageRowsMax * (FlowTree.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
+        let attempt = AttemptList.Row.byteCountMin + 255 + Limits.attemptMessageBytesMax
+        #expect(Int(Limits.attemptsKeptMax + 1) * attempt + 4096 <= Limits.pageBytesMax)
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
     }
 
@@ -158,6 +162,7 @@ import Testing
         check("### Backoff", BackoffKind.allCases)
         check("### Edge conditions", EdgeCondition.allCases)
         check("### Missed runs", MissedRuns.allCases)
+        check("### Endings of an attempt", AttemptEnding.allCases)
         let options = DocumentTests.rows(under: "### ADD").filter { $0.count == 5 && Int($0[1]) != nil }
         let tags: [(String, UInt16)] = [
             ("priority", OptionTag.priority), ("delay", OptionTag.delay), ("attempts", OptionTag.attempts),

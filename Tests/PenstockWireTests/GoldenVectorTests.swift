@@ -52,7 +52,7 @@ import Testing
         case .deliver, .revoked, .applied: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
-            .getSchedulers:
+            .getSchedulers, .getAttempts:
             ([.client], true)
         }
     }

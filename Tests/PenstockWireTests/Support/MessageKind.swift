@@ -84,6 +84,8 @@ struct MessageKind: Sendable {
             MessageKind("QUEUE", QueueView.self, from: [.server]) { (view: QueueView) in
                 _ = view.counts.total
             },
+            MessageKind("GET_ATTEMPTS", GetAttempts.self, from: [.client]),
+            MessageKind("ATTEMPTS", AttemptList.self, from: [.server]),
             MessageKind("GET_SERVER", GetServer.self, from: [.client]),
             MessageKind("SERVER", ServerView.self, from: [.server]),
         ] + held + commands + lists

@@ -20,6 +20,10 @@ package struct Command: Sendable {
         case stage
         case remove
         case clean
+        case update
+        case clearLogs
+        /// The worker of a job tells how far it is.
+        case report
         /// The times that the calendar says stand before the message's body.
         case setScheduler
         case removeScheduler
@@ -191,6 +195,8 @@ package struct BatchResult: Sendable {
     package var finishedFlows: [FlowID] = []
     /// Elapsed time at which the next delayed job is due; `.max` where there is none.
     package var nextDue: UInt64 = .max
+    /// Wall time at which the next job is ready that waits for one; `.max` where there is none.
+    package var nextTimed: UInt64 = .max
     /// Elapsed time at which the next job fails if nobody starts it; `.max` where there is none.
     package var nextStartLimit: UInt64 = .max
     /// When schedulers are due next.
@@ -233,6 +239,7 @@ package struct BatchResult: Sendable {
         finishedJobs.removeAll(keepingCapacity: true)
         finishedFlows.removeAll(keepingCapacity: true)
         nextDue = .max
+        nextTimed = .max
         nextStartLimit = .max
         nextRuns = NextRuns()
         hasRunSchedulers = false

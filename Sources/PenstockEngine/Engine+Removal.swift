@@ -36,6 +36,7 @@ extension Engine {
         try takeOut(&record, job, &transaction, &result)
         try freeCustomID(record, job, &transaction)
         if record.marks.contains(.hasChildKeys) { try deleteChildKeys(of: job, &transaction) }
+        if !record.marks.isDisjoint(with: [.hasLogs, .hasProgress]) { try deleteReports(of: job, &transaction) }
         if record.marks.contains(.hasAttempts) { try deleteAttempts(of: job, &transaction) }
         if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: job, &transaction) }
         // Whoever waits for it learns that it is gone.

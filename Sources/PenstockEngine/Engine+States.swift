@@ -132,7 +132,9 @@ extension Engine {
     ) throws(LMDBError) {
         switch record.state {
         case .waiting: _ = try transaction.delete(ReadyKey(record.queue, record.turn), in: tables.ready)
-        case .delayed: _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+        case .delayed:
+            _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+            if record.marks.contains(.isTimed) { _ = try leaveTimed(record, of: job, &transaction) }
         case .active: _ = try transaction.delete(job.rawValue, in: tables.leases)
         case .waitingChildren, .completed, .failed, .cancelled: break
         }
@@ -148,6 +150,9 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
+        if let time = try wallTime(record, of: job, transaction) {
+            return try delay(&record, of: job, until: time, &transaction, &result)
+        }
         var wait = record.due
         if record.flags.contains(.hasDelay) && record.attemptsStarted == 0 {
             wait = try payloadDelay(record, of: job, transaction)
@@ -178,7 +183,12 @@ extension Engine {
             guard let key = try firstDelayed(transaction), key.due <= meta.elapsed else { return }
             _ = try transaction.delete(key, in: tables.delayed)
             guard var record = try record(of: key.job, transaction), record.state == .delayed else { continue }
-            try makeReady(&record, of: key.job, &transaction, &result)
+            if let time = try leaveTimed(record, of: key.job, &transaction) {
+                // Not before its time, if the wall clock was set back meanwhile.
+                try delay(&record, of: key.job, until: time, &transaction, &result)
+            } else {
+                try makeReady(&record, of: key.job, &transaction, &result)
+            }
             try rewrite(record, of: key.job, &transaction)
         }
     }

@@ -191,6 +191,7 @@ package struct Engine: ~Copyable {
             try writeOutcomes(&transaction, into: &result)
             try put(meta, in: &transaction)
             result.nextDue = try nextDue(transaction)
+            result.nextTimed = try nextTimed(transaction)?.due ?? .max
             result.nextStartLimit = try nextStartLimit(transaction)?.due ?? .max
             result.nextRuns = try findNextRuns(transaction)
             result.isSettling = meta.openSettlements > 0
@@ -232,7 +233,10 @@ package struct Engine: ~Copyable {
             } else {
                 try add(command, at: place, batch.arena.span.extracting(command.body), &transaction, &result)
             }
-        case .cancel, .retry, .finish, .resolve, .remove, .clean:
+        case .report:
+            let body = batch.arena.span.extracting(command.body)
+            try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs:
             let body = batch.arena.span.extracting(command.body)
             try applyFlowCommand(command, at: place, body, &transaction, &result)
         case .stage:
@@ -272,6 +276,7 @@ package struct Engine: ~Copyable {
             try expire(&transaction, &result)
         case .promote:
             try promote(&transaction, &result)
+            try promoteTimed(&transaction, &result)
         case .expireSessions:
             try expireSessions(&transaction, &result)
         case .carryOn:

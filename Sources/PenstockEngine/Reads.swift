@@ -159,6 +159,7 @@ package struct Reads {
             }
         }
         view.outcome = try outcome(of: id, record, snapshot)
+        if record.marks.contains(.hasProgress) { view.progress = try progress(of: id, snapshot) }
         return view
     }
 

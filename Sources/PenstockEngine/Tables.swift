@@ -9,6 +9,7 @@ package struct Tables: Sendable {
         "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
         "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
         "startLimits", "startLimitsDue", "attempts",
+        "reports", "logs", "timed",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -85,6 +86,12 @@ package struct Tables: Sendable {
     let startLimitsDue: Table<DelayedKey>
     /// ``AttemptRecord`` by job and number, of the attempts that did not complete their job.
     let attempts: Table<EdgeKey>
+    /// ``ReportRecord`` by job id: progress, and how far the log goes.
+    let reports: Table<UInt64>
+    /// `u64 time | text` by job and number: the lines of its log.
+    let logs: Table<EdgeKey>
+    /// The delayed jobs that wait for a wall time, by that; no value. They stand among the delayed ones, too.
+    let timed: Table<DelayedKey>
 
     init(_ environment: Environment) {
         meta = environment.table("meta")
@@ -122,6 +129,9 @@ package struct Tables: Sendable {
         startLimits = environment.table("startLimits")
         startLimitsDue = environment.table("startLimitsDue")
         attempts = environment.table("attempts")
+        reports = environment.table("reports")
+        logs = environment.table("logs")
+        timed = environment.table("timed")
     }
 }
 

@@ -23,6 +23,7 @@ extension Server {
         commandsInFlight -= result.commandCount
         nextDue = result.nextDue
         isPromoting = false
+        nextTimed = result.nextTimed
         nextStartLimit = result.nextStartLimit
         isExpiring = false
         learnSchedulers(result)

@@ -45,6 +45,8 @@ package final class Server {
     var pendingSubscriptions: [PendingSubscription] = []
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
+    /// Wall time at which a job is ready that waits for one.
+    var nextTimed = UInt64.max
     var isPromoting = false
     /// Elapsed time at which the time to start of a job is over; and a command that fails such jobs is under way.
     var nextStartLimit: UInt64 = 0
@@ -341,6 +343,11 @@ package final class Server {
         if nextDue != .max && !isPromoting {
             let elapsed = clock.elapsed
             next = min(next, nextDue > elapsed ? now + (nextDue - elapsed) : now)
+        }
+        if nextTimed != .max && !isPromoting {
+            let wall = clock.wall
+            // No timer goes by the wall clock: a jump of it is looked for now and then.
+            next = min(next, nextTimed > wall ? now + min(nextTimed - wall, Server.wallLookMilliseconds) : now)
         }
         if nextStartLimit != .max && !isExpiring {
             let elapsed = clock.elapsed

@@ -36,3 +36,64 @@ extension EngineHarness {
         return message
     }
 }
+
+/// Reports, logs and updates.
+extension EngineHarness {
+    @discardableResult
+    func stageReport(
+        _ lease: TestLease,
+        progress: Payload? = nil,
+        data: Payload? = nil,
+        lines: [String] = []
+    ) -> UInt64 {
+        let sequence = lease.session.draw()
+        var writer = WireWriter()
+        Report(
+            sequence: sequence,
+            slot: lease.slot,
+            token: lease.token,
+            progress: progress,
+            data: data,
+            lines: lines
+        ).encode(into: &writer)
+        let body = batch.keep(writer.span)
+        stage(.report, lease) {
+            $0.sequence = sequence
+            $0.body = body
+        }
+        return sequence
+    }
+
+    /// Commits, and throws the refusal of the command as a `WireError`.
+    private func commitOutcome(of sequence: UInt64) throws {
+        try commit()
+        let outcome = try #require(session.outcomes[sequence])
+        guard outcome.status != 0 else { return }
+        throw WireError(ErrorCode(rawValue: outcome.status)!, try ErrorBody(reading: outcome.body).message)
+    }
+
+    func report(
+        _ lease: TestLease,
+        progress: Payload? = nil,
+        data: Payload? = nil,
+        lines: [String] = []
+    ) throws {
+        try commitOutcome(of: stageReport(lease, progress: progress, data: data, lines: lines))
+    }
+
+    func logs(_ job: JobID, cursor: UInt64 = 0, rows: UInt32 = 0) throws -> LogPage {
+        try open.read { try open.reads.logs(GetLogs(job: job, cursor: cursor, rows: rows), $0) }
+    }
+
+    func clearLogs(_ job: JobID, keep: UInt32 = 0) throws {
+        try commitOutcome(of: stageMessage(.clearLogs) { ClearLogs(sequence: $0, job: job, keep: keep) })
+    }
+
+    func update(_ job: JobID, data: Payload? = nil, priority: UInt32? = nil, delay: UInt64? = nil) throws {
+        try commitOutcome(
+            of: stageMessage(.update) {
+                Update(sequence: $0, job: job, data: data, priority: priority, delay: delay)
+            }
+        )
+    }
+}

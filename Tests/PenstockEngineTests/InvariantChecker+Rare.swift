@@ -7,6 +7,36 @@ extension InvariantChecker {
     mutating func checkRareRows() {
         checkStartLimits()
         checkAttempts()
+        checkReports()
+        checkTimed()
+    }
+
+    private mutating func checkReports() {
+        let dump = dump
+        for (id, report) in dump.reports {
+            let marks = dump.jobs[id]?.marks
+            expect(marks != nil, "a report of a job that is not there")
+            expect(marks?.contains(.hasLogs) == (report.next > 1), "job \(id) has a log, or not")
+            expect(marks?.contains(.hasProgress) == (report.progressType != .none), "job \(id) has progress, or not")
+            let lines = dump.logs.filter { $0.key.dependent == id }
+            expect(lines.map(\.key.position) == Array(report.first..<report.next), "job \(id): lines that are not its")
+            expect(lines.reduce(0) { $0 + $1.bytes } == Int(report.bytes), "job \(id): its log is not as long")
+        }
+        for (id, job) in dump.jobs where !job.marks.isDisjoint(with: [.hasLogs, .hasProgress]) {
+            expect(dump.reports[id] != nil, "job \(id) has no report")
+        }
+        expect(dump.logs.allSatisfy { dump.reports[$0.key.dependent] != nil }, "lines of a job that is not there")
+    }
+
+    private mutating func checkTimed() {
+        let dump = dump
+        for key in dump.timed {
+            let job = dump.jobs[key.job]
+            expect(
+                job?.state == .delayed && job?.marks.contains(.isTimed) == true && job?.attemptsStarted == 0,
+                "job \(key.job) does not wait for a time"
+            )
+        }
     }
 
     private mutating func checkStartLimits() {

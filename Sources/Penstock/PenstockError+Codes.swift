@@ -109,6 +109,8 @@ extension PenstockError.Code {
     public static let unresolvedDependencies = Self(rawValue: 408)
     /// A part of a large add out of its turn.
     public static let stageMismatch = Self(rawValue: 409)
+    /// The job is in a state in which that can't be done.
+    public static let wrongState = Self(rawValue: 410)
     /// The server has no room for more jobs.
     public static let full = Self(rawValue: 500)
     /// The server is about to stop.

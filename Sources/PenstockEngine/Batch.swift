@@ -20,6 +20,10 @@ package struct Command: Sendable {
         case stage
         case remove
         case clean
+        case update
+        case clearLogs
+        /// The worker of a job tells how far it is.
+        case report
         /// The times that the calendar says stand before the message's body.
         case setScheduler
         case removeScheduler
@@ -39,6 +43,10 @@ package struct Command: Sendable {
         case returnLease
         /// The lease ran out.
         case stall
+        /// The attempt took longer than its job allows.
+        case timeOut
+        /// Jobs were not started in time.
+        case expire
         /// Delayed jobs are due.
         case promote
         /// Sessions that nobody came back to are forgotten.
@@ -71,10 +79,14 @@ package struct Command: Sendable {
     package var startedAt: UInt64 = 0
     /// Milliseconds: a failure's own delay, or a written lease's duration.
     package var duration: UInt64 = 0
+    /// Elapsed time at which the lease's attempt has to have ended; 0: at any time.
+    package var attemptEnd: UInt64 = 0
     /// The body of a message that the engine reads, a result, a failure's message, a refusal's message.
     package var body = ByteRange.empty
     /// A failure's details.
     package var details = ByteRange.empty
+    /// The name of the worker whose attempt ends without success.
+    package var worker = ByteRange.empty
 
     package init(_ kind: Kind) { self.kind = kind }
 }
@@ -132,6 +144,7 @@ package struct Batch: Sendable {
         for var command in other.commands {
             command.body.offset += base
             command.details.offset += base
+            command.worker.offset += base
             commands.append(command)
         }
         slotChanges.append(contentsOf: other.slotChanges)
@@ -182,6 +195,10 @@ package struct BatchResult: Sendable {
     package var finishedFlows: [FlowID] = []
     /// Elapsed time at which the next delayed job is due; `.max` where there is none.
     package var nextDue: UInt64 = .max
+    /// Wall time at which the next job is ready that waits for one; `.max` where there is none.
+    package var nextTimed: UInt64 = .max
+    /// Elapsed time at which the next job fails if nobody starts it; `.max` where there is none.
+    package var nextStartLimit: UInt64 = .max
     /// When schedulers are due next.
     package var nextRuns = NextRuns()
     /// One of the commands was about a scheduler that was due; and one of those stays due until there is room.
@@ -222,6 +239,8 @@ package struct BatchResult: Sendable {
         finishedJobs.removeAll(keepingCapacity: true)
         finishedFlows.removeAll(keepingCapacity: true)
         nextDue = .max
+        nextTimed = .max
+        nextStartLimit = .max
         nextRuns = NextRuns()
         hasRunSchedulers = false
         hasRunsWaitingForRoom = false

@@ -184,10 +184,12 @@ extension Engine {
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
         if options.keepCompleted != nil || options.keepFailed != nil { record.flags.insert(.hasRetention) }
         if node.fields.hasExtras { record.marks.insert(.hasExtras) }
+        if options.ttl > 0 { record.marks.insert(.hasTTL) }
+        if options.at > 0 { record.marks.insert(.isTimed) }
         if joins { record.marks.insert(.isAddedLater) }
         if !node.hasDependentInFlow { record.flags.insert(.isSink) }
         if edges.isEmpty {
-            record.state = options.delay > 0 ? .delayed : .waiting
+            record.state = options.delay > 0 || options.at > meta.wall ? .delayed : .waiting
         } else {
             record.flags.insert(.hasDependencies)
             record.dependencies.counting = UInt32(edges.count)
@@ -205,7 +207,9 @@ extension Engine {
             if record.state == .delayed { record.due = options.delay }
         } else {
             if record.state != .delayed { record.place = drawPlace(record.flags) }
-            if record.state == .delayed { record.due = meta.elapsed + options.delay }
+            if record.state == .delayed {
+                record.due = meta.elapsed + (options.at > 0 ? options.at - meta.wall : options.delay)
+            }
         }
 
         scratch.removeAll()
@@ -234,8 +238,12 @@ extension Engine {
             let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: node.job)
             try putReady(entry, &transaction)
             result.ready.append(entry)
+            if options.ttl > 0 { try beginStartLimit(record, of: node.job, &transaction) }
         case .delayed:
             try putEmpty(DelayedKey(due: record.due, job: node.job), in: tables.delayed, &transaction)
+            if options.at > 0 {
+                try putEmpty(DelayedKey(due: options.at, job: node.job), in: tables.timed, &transaction)
+            }
         default: break
         }
         return record.state

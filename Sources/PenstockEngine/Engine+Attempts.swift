@@ -19,7 +19,7 @@ extension Engine {
             try endAttempt(&record, command, &transaction)
             try fail(&record, command, arena, &transaction, &result)
         } else if record.dependencies.counting > 0 {
-            try failUnresolved(&record, command, &transaction, &result)
+            try failUnresolved(&record, command, arena, &transaction, &result)
             status = .unresolvedDependencies
         } else {
             try complete(&record, command, arena.extracting(command.body), &transaction, &result)
@@ -35,7 +35,7 @@ extension Engine {
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         try leaveIndex(record, of: command.job, &transaction)
-        endLease(&record, command)
+        try endLease(&record, command, &transaction)
         leaseSet.end(command.slot, of: command.job)
         record.attemptsMade = record.attemptsMade == .max ? .max : record.attemptsMade + 1
     }
@@ -59,6 +59,7 @@ extension Engine {
     mutating func failUnresolved(
         _ record: inout JobRecord,
         _ command: Command,
+        _ arena: RawSpan,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
@@ -66,7 +67,7 @@ extension Engine {
         let text = failureText(
             "The attempt completed while \(record.dependencies.counting) dependencies are unresolved: move the job to waiting-children first."
         )
-        try endInFailure(&record, command, text, isFinal: false, &transaction, &result)
+        try endInFailure(&record, command, arena, text, .error, &transaction, &result)
     }
 
     private mutating func fail(
@@ -80,22 +81,50 @@ extension Engine {
         text.bytes16(arena.extracting(command.body))
         text.bytes32(arena.extracting(command.details))
         let isUnrecoverable = command.flags & Failure.unrecoverableFlag != 0
-        try endInFailure(&record, command, text, isFinal: isUnrecoverable, &transaction, &result)
+        let cause: FailureCause = isUnrecoverable ? .unrecoverable : .error
+        try endInFailure(&record, command, arena, text, cause, &transaction, &result)
     }
 
-    /// Retries the job while attempts are left, else fails it.
-    private mutating func endInFailure(
-        _ record: inout JobRecord,
+    /// Ends an attempt that took longer than its job allows.
+    mutating func timeOut(
         _ command: Command,
-        _ text: WireWriter,
-        isFinal: Bool,
+        _ arena: RawSpan,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard isFinal || record.attemptsMade >= record.attempts else {
+        guard var record = try leased(command, transaction) else { return }
+        let timeout = try rareOptions(record, of: command.job, transaction).timeout
+        try endAttempt(&record, command, &transaction)
+        let text = failureText("The attempt took longer than its timeout of \(timeout) ms.")
+        try endInFailure(&record, command, arena, text, .timeout, &transaction, &result)
+        try carryOutEffects(&transaction, &result)
+    }
+
+    /// Retries the job while attempts and starts are left and the cause allows it, else fails it.
+    private mutating func endInFailure(
+        _ record: inout JobRecord,
+        _ command: Command,
+        _ arena: RawSpan,
+        _ text: WireWriter,
+        _ cause: FailureCause,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        record.cause = cause
+        try keepAttempt(
+            &record,
+            of: command.job,
+            cause == .timeout ? .timedOut : .failed,
+            worker: arena.extracting(command.worker),
+            text: text.span,
+            finishedAt: meta.wall,
+            &transaction
+        )
+        if cause != .unrecoverable, record.attemptsMade < record.attempts,
+            try mayStartAgain(record, of: command.job, transaction)
+        {
             return try retry(&record, command, text, &transaction, &result)
         }
-        record.cause = isFinal ? .unrecoverable : .error
         try note(record.flow, &transaction)
         try finish(&record, of: command.job, as: .failed, .failure, text.span, &transaction, &result)
     }
@@ -115,7 +144,6 @@ extension Engine {
             let backoff = try backoff(record, of: command.job, transaction)
             wait = backoff.wait(failures: Int(record.attemptsMade), random: draw)
         }
-        record.cause = .error
         record.flags.insert(.isRetry)
         record.place = 0
         try comeBack(&record, of: command.job, after: wait, &transaction, &result)
@@ -145,10 +173,15 @@ extension Engine {
     }
 
     /// Counts the attempt's start where a written lease has not done so.
-    mutating func endLease(_ record: inout JobRecord, _ command: Command) {
+    mutating func endLease(
+        _ record: inout JobRecord,
+        _ command: Command,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
         if record.state == .waiting {
             record.attemptsStarted += 1
             record.startedAt = command.startedAt
+            if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: command.job, &transaction) }
         }
         record.due = 0
     }
@@ -163,46 +196,82 @@ extension Engine {
             !withdrawals.void(command)
         else { return }
         try leaveIndex(record, of: command.job, &transaction)
-        endLease(&record, command)
+        try endLease(&record, command, &transaction)
         try move(&record, of: command.job, to: .active, &transaction, &result)
         record.due = command.token.rawValue
         try rewrite(record, of: command.job, &transaction)
-        let lease = LeaseRecord(
-            token: command.token,
-            session: command.session,
-            startedAt: command.startedAt,
-            duration: command.duration,
-            slot: command.slot
-        )
         scratch.removeAll()
-        lease.encode(into: &scratch)
+        LeaseRecord(command).encode(into: &scratch)
         try transaction.put(scratch.span, for: command.job.rawValue, in: tables.leases)
     }
 
     /// Takes a job back from a lease that was given back, or that ran out.
     mutating func returnLease(
         _ command: Command,
+        _ arena: RawSpan,
         isStall: Bool,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard var record = try leased(command, transaction) else { return }
         try leaveIndex(record, of: command.job, &transaction)
-        endLease(&record, command)
+        try endLease(&record, command, &transaction)
         leaseSet.end(command.slot, of: command.job)
-        if isStall {
-            record.stalledCount = record.stalledCount == .max ? .max : record.stalledCount + 1
-            if record.stalledCount > record.maxStalledCount {
-                record.cause = .stalled
-                let text = failureText(
-                    "The job stalled \(record.stalledCount) times; \(record.maxStalledCount) are forgiven."
-                )
-                try note(record.flow, &transaction)
-                try finish(&record, of: command.job, as: .failed, .failure, text.span, &transaction, &result)
-                return try carryOutEffects(&transaction, &result)
-            }
+        try keepAttempt(
+            &record,
+            of: command.job,
+            isStall ? .stalled : .released,
+            worker: arena.extracting(command.worker),
+            finishedAt: meta.wall,
+            &transaction
+        )
+        if isStall { record.stalledCount = record.stalledCount == .max ? .max : record.stalledCount + 1 }
+        if isStall && record.stalledCount > record.maxStalledCount {
+            let message = "The job stalled \(record.stalledCount) times; \(record.maxStalledCount) are forgiven."
+            try failStalled(&record, of: command.job, message, &transaction, &result)
+        } else {
+            try returnOrFail(&record, of: command.job, &transaction, &result)
         }
-        try comeBack(&record, of: command.job, &transaction, &result)
-        try rewrite(record, of: command.job, &transaction)
+    }
+
+    /// Brings back a job whose attempt ended without success or failure, if it may be started again; else it fails.
+    mutating func returnOrFail(
+        _ record: inout JobRecord,
+        of job: JobID,
+        after wait: UInt64 = 0,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard try mayStartAgain(record, of: job, transaction) else {
+            let message = "The job has been started \(record.attemptsStarted) times, as often as its maxStarted allows."
+            return try failStalled(&record, of: job, message, &transaction, &result)
+        }
+        try comeBack(&record, of: job, after: wait, &transaction, &result)
+        try rewrite(record, of: job, &transaction)
+    }
+
+    private mutating func failStalled(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ message: String,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        record.cause = .stalled
+        let text = failureText(message)
+        try note(record.flow, &transaction)
+        try finish(&record, of: job, as: .failed, .failure, text.span, &transaction, &result)
+        try carryOutEffects(&transaction, &result)
+    }
+
+    /// False where a job that comes back has been started as often as its options allow.
+    private mutating func mayStartAgain(
+        _ record: JobRecord,
+        of job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard record.marks.contains(.hasExtras) else { return true }
+        let starts = try rareOptions(record, of: job, transaction).maxStarted
+        return starts == 0 || record.attemptsStarted < starts
     }
 }

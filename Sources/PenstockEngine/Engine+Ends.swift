@@ -14,6 +14,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         record.due = meta.elapsed
+        if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: job, &transaction) }
         try move(&record, of: job, to: state, &transaction, &result)
         if record.flags.contains(.hasRetention) { queues[Int(record.queue.rawValue) - 1].mayHaveRetentions = true }
         try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
@@ -34,10 +35,13 @@ extension Engine {
     ) throws(LMDBError) {
         try leaveIndex(record, of: job, &transaction)
         if record.state == .waiting || record.state == .active {
-            if record.state == .waiting && leaseSet.contains(job) {
+            let isLeased = record.state == .active || leaseSet.contains(job)
+            if record.state == .waiting && isLeased {
                 record.attemptsStarted += 1
                 record.startedAt = meta.wall
+                if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: job, &transaction) }
             }
+            if isLeased { try keepAttempt(&record, of: job, .withdrawn, finishedAt: meta.wall, &transaction) }
             leaseSet.end(job)
             result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
             withdrawals.add(job, commit: transaction.id)

@@ -11,6 +11,7 @@ extension Engine {
         _ command: Command,
         at index: UInt32,
         _ body: RawSpan,
+        _ arena: RawSpan,
         mayAdd: Bool,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
@@ -19,9 +20,9 @@ extension Engine {
         if let record = try leased(command, transaction) {
             do throws(PlanError) {
                 if command.kind == .move {
-                    hasEnded = try move(command, record, at: index, body, &transaction, &result)
+                    hasEnded = try move(command, record, at: index, body, arena, &transaction, &result)
                 } else if mayAdd {
-                    hasEnded = try add(command, record, at: index, body, &transaction, &result)
+                    hasEnded = try add(command, record, at: index, body, arena, &transaction, &result)
                 } else {
                     outcomes.refuse(command, at: index, .full)
                     hasEnded = false
@@ -58,6 +59,7 @@ extension Engine {
         _ stored: JobRecord,
         at index: UInt32,
         _ body: RawSpan,
+        _ arena: RawSpan,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(PlanError) -> Bool {
@@ -66,7 +68,7 @@ extension Engine {
         if completes && stored.dependencies.counting > 0 {
             try planning { () throws(LMDBError) in
                 var record = stored
-                try failUnresolved(&record, command, &transaction, &result)
+                try failUnresolved(&record, command, arena, &transaction, &result)
                 try carryOutEffects(&transaction, &result)
             }
             outcomes.refuse(command, at: index, .unresolvedDependencies)
@@ -121,6 +123,7 @@ extension Engine {
         _ stored: JobRecord,
         at index: UInt32,
         _ body: RawSpan,
+        _ arena: RawSpan,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(PlanError) -> Bool {
@@ -134,10 +137,17 @@ extension Engine {
             guard moves else { return }
             var record = stored
             try leaveIndex(record, of: command.job, &transaction)
-            endLease(&record, command)
+            try endLease(&record, command, &transaction)
+            try keepAttempt(
+                &record,
+                of: command.job,
+                .moved,
+                worker: arena.extracting(command.worker),
+                finishedAt: meta.wall,
+                &transaction
+            )
             if request.to == .waitingChildren { try attach(&record, of: command.job, &transaction) }
-            try comeBack(&record, of: command.job, after: request.delay, &transaction, &result)
-            try rewrite(record, of: command.job, &transaction)
+            try returnOrFail(&record, of: command.job, after: request.delay, &transaction, &result)
         }
         outcomes.succeed(command, at: index, hasMoved: moves)
         return moves

@@ -103,7 +103,11 @@ extension Engine {
                 guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else {
                     continue
                 }
-                try delay(&record, of: job, by: record.due, &transaction, &result)
+                if let time = try wallTime(record, of: job, transaction) {
+                    try delay(&record, of: job, until: time, &transaction, &result)
+                } else {
+                    try delay(&record, of: job, by: record.due, &transaction, &result)
+                }
                 try rewrite(record, of: job, &transaction)
             default: continue
             }

@@ -83,6 +83,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         _ = try transaction.delete(FinishedKey(record, job), in: tables.finished)
+        try keepCompletedAttempt(&record, of: job, &transaction)
         if !flags.contains(.keepsCounters) {
             record.attemptsMade = 0
             record.stalledCount = 0
@@ -93,6 +94,7 @@ extension Engine {
         try move(&record, of: job, to: .waitingChildren, &transaction, &result)
         let wasPruned = record.marks.contains(.isPruned)
         record.marks.subtract([.isSkipped, .isPruned])
+        if record.marks.contains(.hasExtras) { try renewStartLimit(&record, of: job, transaction) }
         try rewrite(&record, of: job, outcome: .none, RawSpan(), &transaction)
         expect(record.dependents)
         if record.dependents > 0 { effects.append(Effect(.reopen, job.rawValue, detail: wasPruned ? 1 : 0)) }

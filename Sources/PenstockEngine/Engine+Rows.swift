@@ -75,6 +75,19 @@ extension Engine {
         try transaction.put(scratch.span, for: job.rawValue, in: tables.payloads)
     }
 
+    /// The options that few jobs have; each at its default where the job has none.
+    mutating func rareOptions(
+        _ record: JobRecord,
+        of job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> NodeOptions {
+        var options = NodeOptions.default
+        guard record.marks.contains(.hasExtras), let bytes = try transaction.get(job.rawValue, in: tables.payloads)
+        else { return options }
+        try decode { () throws(WireError) in try PayloadRow(bytes, of: record).readRare(into: &options) }
+        return options
+    }
+
     mutating func edge(
         _ key: EdgeKey,
         _ transaction: borrowing WriteTransaction

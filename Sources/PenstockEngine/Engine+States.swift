@@ -88,6 +88,7 @@ extension Engine {
         let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: job)
         try putReady(entry, &transaction)
         result.ready.append(entry)
+        if record.marks.contains(.hasTTL) { try beginStartLimit(record, of: job, &transaction) }
     }
 
     /// Makes a job wait for a time; it is in no index now, and the caller writes the record.
@@ -132,7 +133,9 @@ extension Engine {
     ) throws(LMDBError) {
         switch record.state {
         case .waiting: _ = try transaction.delete(ReadyKey(record.queue, record.turn), in: tables.ready)
-        case .delayed: _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+        case .delayed:
+            _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+            if record.marks.contains(.isTimed) { _ = try leaveTimed(record, of: job, &transaction) }
         case .active: _ = try transaction.delete(job.rawValue, in: tables.leases)
         case .waitingChildren, .completed, .failed, .cancelled: break
         }
@@ -148,6 +151,9 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
+        if let time = try wallTime(record, of: job, transaction) {
+            return try delay(&record, of: job, until: time, &transaction, &result)
+        }
         var wait = record.due
         if record.flags.contains(.hasDelay) && record.attemptsStarted == 0 {
             wait = try payloadDelay(record, of: job, transaction)
@@ -178,7 +184,12 @@ extension Engine {
             guard let key = try firstDelayed(transaction), key.due <= meta.elapsed else { return }
             _ = try transaction.delete(key, in: tables.delayed)
             guard var record = try record(of: key.job, transaction), record.state == .delayed else { continue }
-            try makeReady(&record, of: key.job, &transaction, &result)
+            if let time = try leaveTimed(record, of: key.job, &transaction) {
+                // Not before its time, if the wall clock was set back meanwhile.
+                try delay(&record, of: key.job, until: time, &transaction, &result)
+            } else {
+                try makeReady(&record, of: key.job, &transaction, &result)
+            }
             try rewrite(record, of: key.job, &transaction)
         }
     }

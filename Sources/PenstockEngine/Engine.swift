@@ -86,6 +86,8 @@ package struct Engine: ~Copyable {
     package var epoch: UInt64 { meta.epoch }
     package var database: SessionID { meta.database }
     package var elapsed: UInt64 { meta.elapsed }
+    /// Elapsed time at the last commit of the run before.
+    package private(set) var stoppedAt: UInt64 = 0
     /// True where large effects are still to be carried out, by `carryOn` commands.
     package var isSettling: Bool { meta.openSettlements > 0 }
 
@@ -104,6 +106,7 @@ package struct Engine: ~Copyable {
             guard meta.format <= MetaRecord.format else {
                 throw LMDBError(.versionMismatch, in: .get)
             }
+            stoppedAt = meta.elapsed
             if stored != nil && wall > meta.wall {
                 meta.elapsed += min(wall - meta.wall, Engine.stoppedMillisecondsMax)
             }
@@ -188,6 +191,8 @@ package struct Engine: ~Copyable {
             try writeOutcomes(&transaction, into: &result)
             try put(meta, in: &transaction)
             result.nextDue = try nextDue(transaction)
+            result.nextTimed = try nextTimed(transaction)?.due ?? .max
+            result.nextStartLimit = try nextStartLimit(transaction)?.due ?? .max
             result.nextRuns = try findNextRuns(transaction)
             result.isSettling = meta.openSettlements > 0
             result.commandCount = batch.commands.count
@@ -221,14 +226,17 @@ package struct Engine: ~Copyable {
         case .addHeld, .addCompleting, .move:
             let body = batch.arena.span.extracting(command.body)
             let mayAdd = !refusingAdds && !isOverQuota
-            try applyHeld(command, at: place, body, mayAdd: mayAdd, &transaction, &result)
+            try applyHeld(command, at: place, body, batch.arena.span, mayAdd: mayAdd, &transaction, &result)
         case .add:
             if refusingAdds || isOverQuota {
                 outcomes.refuse(command, at: place, .full)
             } else {
                 try add(command, at: place, batch.arena.span.extracting(command.body), &transaction, &result)
             }
-        case .cancel, .retry, .finish, .resolve, .remove, .clean:
+        case .report:
+            let body = batch.arena.span.extracting(command.body)
+            try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs:
             let body = batch.arena.span.extracting(command.body)
             try applyFlowCommand(command, at: place, body, &transaction, &result)
         case .stage:
@@ -256,13 +264,19 @@ package struct Engine: ~Copyable {
         case .writeLease:
             try writeLease(command, &transaction, &result)
         case .returnLease:
-            try returnLease(command, isStall: false, &transaction, &result)
+            try returnLease(command, batch.arena.span, isStall: false, &transaction, &result)
             result.freedSlots.append(command.slot)
         case .stall:
-            try returnLease(command, isStall: true, &transaction, &result)
+            try returnLease(command, batch.arena.span, isStall: true, &transaction, &result)
             result.freedSlots.append(command.slot)
+        case .timeOut:
+            try timeOut(command, batch.arena.span, &transaction, &result)
+            result.freedSlots.append(command.slot)
+        case .expire:
+            try expire(&transaction, &result)
         case .promote:
             try promote(&transaction, &result)
+            try promoteTimed(&transaction, &result)
         case .expireSessions:
             try expireSessions(&transaction, &result)
         case .carryOn:

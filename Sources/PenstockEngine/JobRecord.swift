@@ -62,6 +62,16 @@ struct JobRecord: Sendable {
         static let repeats = Marks(rawValue: 1 << 6)
         /// The payload row holds options that few jobs have.
         static let hasExtras = Marks(rawValue: 1 << 7)
+        /// Lines of its log are kept.
+        static let hasLogs = Marks(rawValue: 1 << 8)
+        /// There are rows of its attempts.
+        static let hasAttempts = Marks(rawValue: 1 << 9)
+        /// Its time to start is bounded, and nobody has started it.
+        static let hasTTL = Marks(rawValue: 1 << 12)
+        /// Its worker has reported progress.
+        static let hasProgress = Marks(rawValue: 1 << 13)
+        /// It is not ready before a wall time.
+        static let isTimed = Marks(rawValue: 1 << 14)
     }
 
     /// What the outcome's bytes are.

@@ -94,6 +94,16 @@ struct PayloadRow: ~Escapable {
         return .empty
     }
 
+    /// Milliseconds that an attempt may take; 0: any time.
+    var timeout: UInt64 {
+        get throws(WireError) {
+            if extras.isEmpty { return 0 }
+            var options = NodeOptions.default
+            try readRare(into: &options)
+            return options.timeout
+        }
+    }
+
     var headers: Headers {
         get throws(WireError) { try bytes.headers(try extra(OptionTag.headers)) }
     }

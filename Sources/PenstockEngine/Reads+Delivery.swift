@@ -42,15 +42,18 @@ extension Reads {
 
     /// Appends one delivery to a DELIVER body.
     ///
-    /// - Returns: the bytes of its data and the job's flow; nil, and nothing appended, where the job is not waiting at that turn.
+    /// - Parameter elapsed: a job whose time to start is over by then is not delivered any more.
+    /// - Returns: the bytes of its data, the job's flow, and the milliseconds that the attempt may take (0: any); nil,
+    ///   and nothing appended, where the job is not waiting at that turn.
     package func appendDelivery<Snapshot: Transaction & ~Copyable & ~Escapable>(
         of entry: ReadyEntry,
         slot: UInt32,
         token: LeaseToken,
         queueIndex: UInt16,
+        elapsed: UInt64,
         into writer: inout WireWriter,
         _ snapshot: borrowing Snapshot
-    ) throws(LMDBError) -> (bytes: Int, flow: FlowID)? {
+    ) throws(LMDBError) -> (bytes: Int, flow: FlowID, timeout: UInt64)? {
         let job = entry.job
         guard let recordBytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return nil }
         let record = try decode { () throws(WireError) in try JobRecord(recordBytes) }
@@ -59,6 +62,7 @@ extension Reads {
         else {
             return nil
         }
+        if record.marks.contains(.hasTTL), let end = try startLimit(of: job, snapshot), end <= elapsed { return nil }
         return try decode { () throws(WireError) in
             let payload = try PayloadRow(bytes, of: record)
             writer.u32(slot)
@@ -81,7 +85,19 @@ extension Reads {
             writer.bytes8(bytes.extracting(payload.name))
             writer.bytes32(bytes.extracting(payload.data))
             writer.raw(bytes.extracting(headers))
-            return (Int(payload.data.count), record.flow)
+            return (Int(payload.data.count), record.flow, try payload.timeout)
+        }
+    }
+
+    /// Elapsed time at which a job fails that nobody has started.
+    private func startLimit<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> UInt64? {
+        guard let bytes = try snapshot.get(job.rawValue, in: tables.startLimits) else { return nil }
+        return try decode { () throws(WireError) in
+            var reader = WireReader(bytes)
+            return try reader.u64()
         }
     }
 }

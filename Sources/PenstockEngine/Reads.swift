@@ -26,6 +26,12 @@ package protocol LeaseLookup {
     func leases(in queue: QueueID, _ body: (LeaseOverlay) -> Void)
     /// Calls `body` with each lease.
     func forEach(_ body: (LeaseOverlay) -> Void)
+    /// The name of the worker that holds the job, by a lease that is written or not; empty where it is not known.
+    func worker(of job: JobID) -> String
+}
+
+extension LeaseLookup {
+    package func worker(of job: JobID) -> String { "" }
 }
 
 /// No lease at all: for a database without a dispatcher.
@@ -153,6 +159,7 @@ package struct Reads {
             }
         }
         view.outcome = try outcome(of: id, record, snapshot)
+        if record.marks.contains(.hasProgress) { view.progress = try progress(of: id, snapshot) }
         return view
     }
 

@@ -297,6 +297,7 @@ struct SessionRecord: Sendable {
 /// A lease that is kept over a restart.
 ///
 ///     u32 checksum (0: none yet) | u64 token | u64 u64 session | u64 startedAt | u64 duration | u32 slot
+///     u64 attemptEnd (elapsed; 0: at any time)
 package struct LeaseRecord: Sendable {
     package var token: LeaseToken
     package var session: SessionID
@@ -304,13 +305,16 @@ package struct LeaseRecord: Sendable {
     package var duration: UInt64
     /// Its place in the server's table, which its worker echoes: the lease keeps it.
     package var slot: UInt32
+    /// Elapsed time at which the attempt has to have ended; 0: at any time.
+    package var attemptEnd: UInt64
 
-    init(token: LeaseToken, session: SessionID, startedAt: UInt64, duration: UInt64, slot: UInt32) {
-        self.token = token
-        self.session = session
-        self.startedAt = startedAt
-        self.duration = duration
-        self.slot = slot
+    init(_ command: Command) {
+        token = command.token
+        session = command.session
+        startedAt = command.startedAt
+        duration = command.duration
+        slot = command.slot
+        attemptEnd = command.attemptEnd
     }
 
     func encode(into writer: inout WireWriter) {
@@ -320,6 +324,7 @@ package struct LeaseRecord: Sendable {
         writer.u64(startedAt)
         writer.u64(duration)
         writer.u32(slot)
+        writer.u64(attemptEnd)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
@@ -330,6 +335,7 @@ package struct LeaseRecord: Sendable {
         startedAt = try reader.u64()
         duration = try reader.u64()
         slot = try reader.u32()
+        attemptEnd = try reader.u64()
     }
 }
 

@@ -8,6 +8,8 @@ package struct Tables: Sendable {
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
         "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
         "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
+        "startLimits", "startLimitsDue", "attempts",
+        "reports", "logs", "timed",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -78,6 +80,19 @@ package struct Tables: Sendable {
     /// Runs that have not finished, and the ids of the schedulers that then make up for a missed one.
     let schedulerRuns: Table<SchedulerRunKey>
 
+    /// Elapsed time at which a job fails that nobody has started, by job id: of those with a bound that have been ready.
+    let startLimits: Table<UInt64>
+    /// The same in the order of their times; no value.
+    let startLimitsDue: Table<DelayedKey>
+    /// ``AttemptRecord`` by job and number, of the attempts that did not complete their job.
+    let attempts: Table<EdgeKey>
+    /// ``ReportRecord`` by job id: progress, and how far the log goes.
+    let reports: Table<UInt64>
+    /// `u64 time | text` by job and number: the lines of its log.
+    let logs: Table<EdgeKey>
+    /// The delayed jobs that wait for a wall time, by that; no value. They stand among the delayed ones, too.
+    let timed: Table<DelayedKey>
+
     init(_ environment: Environment) {
         meta = environment.table("meta")
         queues = environment.table("queues")
@@ -111,6 +126,12 @@ package struct Tables: Sendable {
         schedulerTemplates = environment.table("schedulerTemplates")
         schedulersDue = environment.table("schedulersDue")
         schedulerRuns = environment.table("schedulerRuns")
+        startLimits = environment.table("startLimits")
+        startLimitsDue = environment.table("startLimitsDue")
+        attempts = environment.table("attempts")
+        reports = environment.table("reports")
+        logs = environment.table("logs")
+        timed = environment.table("timed")
     }
 }
 

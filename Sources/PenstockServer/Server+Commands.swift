@@ -54,7 +54,8 @@ extension Server {
         case .add: try change(.add, body, session, addBytes: body.frameBytes)
         case .addHeld: try addHeld(body, session)
         case .move: try move(body, session)
-        case .cancel, .retry, .finish, .resolve, .remove, .clean:
+        case .report: try report(body, session)
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
@@ -167,7 +168,7 @@ extension Server {
             command.duration = delay
             command.body = staging.keep(body.extracting(message))
             command.details = staging.keep(body.extracting(details))
-            stage(command)
+            stage(named(command, lease))
         }
     }
 
@@ -393,9 +394,16 @@ extension Server {
 
     /// Asks for the delayed jobs that are due to be made ready.
     func promoteDue() {
-        guard !isPromoting, nextDue <= clock.elapsed else { return }
+        guard !isPromoting, nextDue <= clock.elapsed || nextTimed <= clock.wall else { return }
         isPromoting = true
         stage(Command(.promote))
+    }
+
+    /// Asks for the jobs to be failed that nobody has started in time.
+    func expireDue() {
+        guard !isExpiring, nextStartLimit <= clock.elapsed else { return }
+        isExpiring = true
+        stage(Command(.expire))
     }
 }
 
@@ -430,6 +438,8 @@ extension Opcode {
         case .resolve: .resolve
         case .remove: .remove
         case .clean: .clean
+        case .update: .update
+        case .clearLogs: .clearLogs
         default: preconditionFailure("\(self) is no command that the engine reads")
         }
     }

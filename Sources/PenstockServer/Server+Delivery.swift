@@ -45,6 +45,8 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
     private let server: Server
     private let snapshot: ReadTransaction
     private let reads: Reads
+    /// What the clock showed when the run began.
+    private let elapsed: UInt64
     private(set) var error: LMDBError?
 
     @_lifetime(copy snapshot)
@@ -52,6 +54,7 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
         self.server = server
         self.snapshot = snapshot
         self.reads = reads
+        elapsed = server.clock.elapsed
         error = nil
     }
 
@@ -83,12 +86,13 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
                 slot: grant.slot,
                 token: grant.token,
                 queueIndex: UInt16(grant.queueIndex),
+                elapsed: elapsed,
                 into: &server.delivery.writer,
                 snapshot
             )
             guard let sent else { return .gone }
             server.delivery.count += 1
-            return .sent(bytes: sent.bytes, flow: sent.flow)
+            return .sent(bytes: sent.bytes, flow: sent.flow, timeout: sent.timeout)
         } catch {
             self.error = error
             return .gone

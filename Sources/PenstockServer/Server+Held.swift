@@ -25,6 +25,21 @@ extension Server {
         // The engine writes the lease before the job is given dependencies.
         command.duration = UInt64(lease.lockDuration)
         command.body = staging.keep(body)
+        stage(named(command, lease))
+    }
+
+    func report(_ body: RawSpan, _ session: Session) throws(WireError) {
+        var reader = WireReader(body)
+        let sequence = try reader.u64()
+        try session.accept(first: sequence, count: 1, addBytes: 0)
+        let head: Report.Head
+        do throws(WireError) { head = try Report.Head(body) } catch { return refuse(sequence, session, error) }
+        guard let lease = dispatcher.leases.find(head.slot, token: head.token, sessionSlot: session.slot) else {
+            return refuse(sequence, session, .fencedLease)
+        }
+        var command = command(.report, head.slot, lease, session)
+        command.sequence = sequence
+        command.body = staging.keep(body)
         stage(command)
     }
 
@@ -40,6 +55,6 @@ extension Server {
         var command = command(.move, head.slot, lease, session)
         command.sequence = sequence
         command.body = staging.keep(body)
-        stage(command)
+        stage(named(command, lease))
     }
 }

@@ -16,6 +16,7 @@ extension Server {
             for slot in slots { writeLease(slot) }
             slots.removeAll()
         }
+        while let slot = dispatcher.takeTimedOut(now: now) { timeOut(slot) }
         guard dispatcher.leases.nextDeadline <= now else { return }
         let sessions = sessions
         dispatcher.leases.expired(now: now, lastHeard: { sessions[$0]?.lastHeard ?? 0 }, into: &slots)
@@ -38,16 +39,27 @@ extension Server {
             "a lease ran out",
             metadata: ["job": "\(lease.job)", "session": "\(session.id)", "worker": "\(Names.quoted(worker))"]
         )
-        stage(command(.stall, slot, lease, session))
+        stage(named(command(.stall, slot, lease, session), lease))
         session.connection?.send(
             Revoked(leases: [.init(slot: slot, token: lease.token, reason: .expired)])
+        )
+    }
+
+    /// Ends a live lease whose attempt has taken longer than its job allows.
+    private func timeOut(_ slot: UInt32) {
+        let lease = dispatcher.finish(slot)
+        guard let session = sessions[lease.sessionSlot] else { return }
+        logger.info("an attempt took too long", metadata: ["job": "\(lease.job)", "session": "\(session.id)"])
+        stage(named(command(.timeOut, slot, lease, session), lease))
+        session.connection?.send(
+            Revoked(leases: [.init(slot: slot, token: lease.token, reason: .timeout)])
         )
     }
 
     /// Gives a live lease back: its job returns to its place.
     func returnLease(_ slot: UInt32, _ session: Session) {
         let lease = dispatcher.finish(slot)
-        stage(command(.returnLease, slot, lease, session))
+        stage(named(command(.returnLease, slot, lease, session), lease))
     }
 
     /// Tends to leases that a command has left alive: meanwhile their session may have ended, or the server may stop.
@@ -56,6 +68,14 @@ extension Server {
             guard let session = sessions[dispatcher.leases[slot].sessionSlot] else { continue }
             if session.isEnding { returnLease(slot, session) } else if isStopping { writeLease(slot) }
         }
+    }
+
+    /// The command with the name of the lease's worker, which the history of attempts keeps.
+    func named(_ command: Command, _ lease: Lease) -> Command {
+        guard let name = dispatcher.subscription(lease.subscription)?.worker, !name.isEmpty else { return command }
+        var command = command
+        command.worker = staging.keep(Array(name.utf8).rawSpan)
+        return command
     }
 
     /// A command that concerns a lease.
@@ -68,11 +88,18 @@ extension Server {
         command.token = lease.token
         command.settled = lease.settled
         command.startedAt = lease.startedAt
+        if lease.attemptEnd > 0 {
+            let now = clock.monotonic
+            command.attemptEnd = clock.elapsed + (lease.attemptEnd > now ? lease.attemptEnd - now : 0)
+        }
         return command
     }
 
-    /// Brings the leases of an earlier run back: each gets its full duration, and its session may come back for it.
-    func restoreLeases() throws(ServerError) {
+    /// Brings the leases of an earlier run back: each gets its full duration, and its session may come back for it. What
+    /// is left of the time of an attempt goes on from where the server stopped.
+    ///
+    /// - Parameter stoppedAt: elapsed time at the last commit of the run before.
+    func restoreLeases(stoppedAt: UInt64) throws(ServerError) {
         let now = clock.monotonic
         let reader = reader
         do throws(LMDBError) {
@@ -102,6 +129,10 @@ extension Server {
                     startedAt: lease.startedAt,
                     at: lease.slot
                 )
+                if lease.attemptEnd > 0 {
+                    let left = lease.attemptEnd > stoppedAt ? lease.attemptEnd - stoppedAt : 0
+                    dispatcher.limit(lease.slot, until: now + left)
+                }
             }
         } catch {
             throw .reader(error)
@@ -132,6 +163,11 @@ struct ServerLeases: LeaseLookup {
 
     func forEach(_ body: (LeaseOverlay) -> Void) {
         server.dispatcher.leases.forEachHeld { _, lease in body(overlay(lease)) }
+    }
+
+    func worker(of job: JobID) -> String {
+        guard let slot = server.dispatcher.leases.slot(of: job) else { return "" }
+        return server.dispatcher.subscription(server.dispatcher.leases[slot].subscription)?.worker ?? ""
     }
 
     private func overlay(_ lease: Lease) -> LeaseOverlay {

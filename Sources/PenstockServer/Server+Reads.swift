@@ -69,6 +69,16 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.schedulers(request, snapshot, elapsed: clock.elapsed, wall: clock.wall)
             }
+        case .getLogs:
+            let request = try GetLogs(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.logs(request, snapshot)
+            }
+        case .getAttempts:
+            let request = try GetAttempts(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.attempts(request, snapshot, leases)
+            }
         case .getServer:
             _ = try GetServer(body: body)
             connection.send(view(), correlation: header.correlation)

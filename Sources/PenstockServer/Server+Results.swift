@@ -23,6 +23,9 @@ extension Server {
         commandsInFlight -= result.commandCount
         nextDue = result.nextDue
         isPromoting = false
+        nextTimed = result.nextTimed
+        nextStartLimit = result.nextStartLimit
+        isExpiring = false
         learnSchedulers(result)
         if result.hasCarriedOn { isCarryingOn = false }
         isSettling = result.isSettling

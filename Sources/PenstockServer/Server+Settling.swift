@@ -140,10 +140,14 @@ extension Server {
         case .getDependencies: return (try? GetDependencies(body: body)).map { .job(.id($0.job)) }
         case .countDependencies: return (try? CountDependencies(body: body)).map { .job(.id($0.job)) }
         case .getDependents: return (try? GetDependents(body: body)).map { .job(.id($0.job)) }
+        case .getLogs: return (try? GetLogs(body: body)).map { .job(.id($0.job)) }
+        case .getAttempts: return (try? GetAttempts(body: body)).map { .job(.id($0.job)) }
         case .getTree: return (try? GetTree(body: body)).map { .job(.id($0.job)) }
         case .getFlowNodes: return (try? GetFlowNodes(body: body)).map { .flow($0.flow) }
         case .getFlowEdges: return (try? GetFlowEdges(body: body)).map { .flow($0.flow) }
         case .finish: return (try? Finish(body: body)).map { .job(.id($0.job)) }
+        case .update: return (try? Update(body: body)).map { .job(.id($0.job)) }
+        case .clearLogs: return (try? ClearLogs(body: body)).map { .job(.id($0.job)) }
         case .resolve: return (try? Resolve(body: body)).map { .job(.id($0.dependent)) }
         case .cancel:
             switch (try? Cancel(body: body))?.target {

@@ -45,7 +45,12 @@ package final class Server {
     var pendingSubscriptions: [PendingSubscription] = []
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
+    /// Wall time at which a job is ready that waits for one.
+    var nextTimed = UInt64.max
     var isPromoting = false
+    /// Elapsed time at which the time to start of a job is over; and a command that fails such jobs is under way.
+    var nextStartLimit: UInt64 = 0
+    var isExpiring = false
     var schedulers = SchedulerWatch()
     /// Large effects are left to be carried on with; and the next slice has been asked for.
     var isSettling = false
@@ -155,7 +160,7 @@ package final class Server {
             throw .system(error)
         }
         do throws(ServerError) {
-            try restoreLeases()
+            try restoreLeases(stoppedAt: engine.stoppedAt)
             carryOn()
             try listen()
             try startWriter(engine)
@@ -333,11 +338,21 @@ package final class Server {
     /// Arms the one timer for whatever is due next.
     private func arm(now: UInt64) {
         var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline, nextHeld)
+        next = min(next, dispatcher.timeouts.next)
         next = min(next, nextSchedulerLook(now: now))
         if connectionCount > 0 || nextHousekeeping > 0 { next = min(next, nextHousekeeping) }
         if nextDue != .max && !isPromoting {
             let elapsed = clock.elapsed
             next = min(next, nextDue > elapsed ? now + (nextDue - elapsed) : now)
+        }
+        if nextTimed != .max && !isPromoting {
+            let wall = clock.wall
+            // No timer goes by the wall clock: a jump of it is looked for now and then.
+            next = min(next, nextTimed > wall ? now + min(nextTimed - wall, Server.wallLookMilliseconds) : now)
+        }
+        if nextStartLimit != .max && !isExpiring {
+            let elapsed = clock.elapsed
+            next = min(next, nextStartLimit > elapsed ? now + (nextStartLimit - elapsed) : now)
         }
         if !isRetaining && !isStopping {
             next = min(next, nextRetention)
@@ -369,7 +384,7 @@ package final class Server {
             let gap = real - armedReal
             logger.warning("the server stood still", metadata: ["milliseconds": "\(gap)"])
             // What has arrived meanwhile is read before anything may expire.
-            dispatcher.leases.shift(by: gap)
+            dispatcher.shift(by: gap)
             for session in sessions.all { session.lastHeard += gap }
             for connection in connections { connection?.lastHeard += gap }
             return
@@ -377,6 +392,7 @@ package final class Server {
         let now = clock.monotonic
         tendLeases(now: now)
         promoteDue()
+        expireDue()
         retain(now: now)
         runDueSchedulers(now: now)
         expireWaits(now: now)

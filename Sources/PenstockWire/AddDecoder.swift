@@ -229,8 +229,11 @@ package struct AddDecoder: ~Escapable {
     }
 
     private func checkTemplate(_ fields: NodeFields) throws(WireError) {
-        guard fields.customID.isEmpty, fields.options.repeatEvery == 0 else {
-            throw WireError(.invalidOption, "A template has no custom id, and no repetition beside its scheduler's.")
+        guard fields.customID.isEmpty, fields.options.repeatEvery == 0, fields.options.at == 0 else {
+            throw WireError(
+                .invalidOption,
+                "A template has no custom id, and neither a repetition nor a time beside its scheduler's."
+            )
         }
         var dependencies = WireReader(reader.bytes.extracting(fields.dependencies))
         for _ in 0..<fields.dependencyCount {

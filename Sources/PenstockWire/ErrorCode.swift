@@ -80,6 +80,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case jobLeased = 407
     case unresolvedDependencies = 408
     case stageMismatch = 409
+    case wrongState = 410
 
     // Not now.
     case full = 500
@@ -104,7 +105,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
             .retryLater
         case .fenced: .fenced
         case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge, .notRetryable,
-            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch:
+            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch, .wrongState:
             .conflict
         case .outcomeUnknown: .unknownOutcome
         case .internalError: .server

@@ -89,6 +89,18 @@ package enum Limits {
     package static let settlingMillisecondsMax: UInt32 = 5000
     /// Longest time that a WAIT may ask for, in milliseconds.
     package static let waitMillisecondsMax: UInt32 = 24 * 3_600_000
+    /// Bytes of a job's progress.
+    package static let progressBytesMax = 16 * 1024
+    /// Bytes of a line of a job's log, in UTF-8.
+    package static let logLineBytesMax = 4096
+    /// Lines of one report.
+    package static let logLinesPerReportMax = 256
+    /// Bytes of a job's log: beyond it the oldest lines go.
+    package static let logBytesMax = 1024 * 1024
+    /// Attempts of a job that are kept: the newest.
+    package static let attemptsKeptMax: UInt32 = 100
+    /// Bytes of an attempt's failure message that are kept.
+    package static let attemptMessageBytesMax = 1024
     /// Bytes of a job's headers as the wire has them.
     package static let headersBytesMax = 8 * 1024
     /// Lines of a job's log that it can be asked to keep, and that are kept where it is not asked.

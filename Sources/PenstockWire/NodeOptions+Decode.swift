@@ -27,6 +27,11 @@ extension NodeOptions {
             guard maxStarted > 0 else {
                 throw WireError(.invalidOption, "A maxStarted of 0; 1 to \(UInt32.max) are allowed.")
             }
+        case OptionTag.at:
+            at = try reader.u64()
+            guard at > 0 else {
+                throw WireError(.invalidOption, "A time of 0; 1 to \(Limits.wallMillisecondsMax) are allowed.")
+            }
         default:
             if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
             return false

@@ -67,7 +67,7 @@ extension NodeOptions {
 
     /// True where an option that few jobs have is not at its default.
     package var hasRare: Bool {
-        timeout > 0 || ttl > 0 || keepLogs != Limits.keepLogsDefault || maxStarted > 0
+        timeout > 0 || ttl > 0 || keepLogs != Limits.keepLogsDefault || maxStarted > 0 || at > 0
     }
 
     /// The options that few jobs have: in this form the database keeps them.
@@ -91,6 +91,11 @@ extension NodeOptions {
         if maxStarted > 0 {
             writer.option(OptionTag.maxStarted, 4)
             writer.u32(maxStarted)
+            count += 1
+        }
+        if at > 0 {
+            writer.option(OptionTag.at, 8)
+            writer.u64(at)
             count += 1
         }
         return count

@@ -24,8 +24,9 @@ package enum OptionTag {
     package static let keepLogs: UInt16 = 17
     package static let maxStarted: UInt16 = 18
     package static let headers: UInt16 = 21
+    package static let at: UInt16 = 22
     /// The highest number of this version.
-    package static let last = headers
+    package static let last = at
 }
 
 /// A finished job is kept while it is one of the newest `count` of its queue, and for `age`.
@@ -94,6 +95,8 @@ package struct NodeOptions: Equatable, Sendable {
     package var keepLogs = Limits.keepLogsDefault
     /// Starts after which it fails when it comes back; 0: no bound.
     package var maxStarted: UInt32 = 0
+    /// Wall time in milliseconds since 1970 before which it is not ready; 0: none.
+    package var at: UInt64 = 0
 
     package static let `default` = NodeOptions()
 
@@ -135,6 +138,12 @@ package struct NodeOptions: Equatable, Sendable {
         }
         if ttl > Limits.delayMillisecondsMax {
             throw WireError(.invalidOption, "A ttl of \(ttl) ms; 1 to \(Limits.delayMillisecondsMax) are allowed.")
+        }
+        if at > Limits.wallMillisecondsMax {
+            throw WireError(.invalidOption, "A time of \(at); at most \(Limits.wallMillisecondsMax) is allowed.")
+        }
+        if at > 0 && delay > 0 {
+            throw WireError(.invalidOption, "A job has a delay or a time at which it is ready, not both.")
         }
         if keepLogs > Limits.keepLogsMax {
             throw WireError(

@@ -13,6 +13,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case addHeld = 0x14
     case move = 0x15
     case stage = 0x16
+    case report = 0x17
     case cancel = 0x50
     case retry = 0x51
     case finish = 0x52
@@ -21,6 +22,8 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case clean = 0x55
     case setScheduler = 0x56
     case removeScheduler = 0x57
+    case update = 0x59
+    case clearLogs = 0x5b
 
     // Lease side.
     case release = 0x13
@@ -47,12 +50,14 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getTree = 0x4a
     case listFlows = 0x4b
     case getSchedulers = 0x4c
+    case getLogs = 0x60
+    case getAttempts = 0x61
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {
         switch self {
         case .add, .complete, .fail, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove, .clean,
-            .setScheduler, .removeScheduler:
+            .setScheduler, .removeScheduler, .report, .update, .clearLogs:
             true
         default: false
         }

@@ -45,6 +45,13 @@ struct Dump {
     var schedulers: [[UInt8]: SchedulerRecord] = [:]
     var schedulerTemplates: Set<[UInt8]> = []
     var schedulersDue: [SchedulerDueKey] = []
+    var startLimits: [JobID: UInt64] = [:]
+    var startLimitsDue: [DelayedKey] = []
+    var attempts: [(key: EdgeKey, row: AttemptList.Row)] = []
+    var reports: [JobID: ReportRecord] = [:]
+    /// The lines of logs, and the bytes of each one's text.
+    var logs: [(key: EdgeKey, bytes: Int)] = []
+    var timed: [DelayedKey] = []
     var schedulerRuns: [(run: SchedulerRunKey, id: [UInt8])] = []
 
     init(_ environment: Environment, _ reader: SnapshotReader) throws {
@@ -103,6 +110,15 @@ struct Dump {
         try walk(tables.settling, snapshot) { key, _ in settling.append(key) }
         try walk(tables.schedulers, snapshot) { schedulers[$0.id] = try SchedulerRecord($1) }
         try walk(tables.schedulerTemplates, snapshot) { key, _ in schedulerTemplates.insert(key.id) }
+        try walk(tables.startLimits, snapshot) { key, value in
+            var reader = WireReader(value)
+            startLimits[JobID(key)] = try reader.u64()
+        }
+        try walk(tables.startLimitsDue, snapshot) { key, _ in startLimitsDue.append(key) }
+        try walk(tables.attempts, snapshot) { attempts.append(($0, try AttemptRecord.row($0.position, $1))) }
+        try walk(tables.reports, snapshot) { reports[JobID($0)] = try ReportRecord.decode($1).0 }
+        try walk(tables.logs, snapshot) { logs.append(($0, $1.byteCount - Engine.logHeadBytes)) }
+        try walk(tables.timed, snapshot) { key, _ in timed.append(key) }
         try walk(tables.schedulersDue, snapshot) { key, _ in schedulersDue.append(key) }
         try walk(tables.schedulerRuns, snapshot) { schedulerRuns.append(($0, [UInt8](copying: $1))) }
         var cursor = try snapshot.cursor(in: tables.customIDs)

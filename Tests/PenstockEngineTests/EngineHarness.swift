@@ -95,7 +95,15 @@ final class OpenEngine {
     func deliver(_ entry: ReadyEntry, _ slot: UInt32, _ token: LeaseToken) throws -> FlowID? {
         var writer = WireWriter()
         return try read {
-            try reads.appendDelivery(of: entry, slot: slot, token: token, queueIndex: 0, into: &writer, $0)?.flow
+            try reads.appendDelivery(
+                of: entry,
+                slot: slot,
+                token: token,
+                queueIndex: 0,
+                elapsed: engine.elapsed,
+                into: &writer,
+                $0
+            )?.flow
         }
     }
 

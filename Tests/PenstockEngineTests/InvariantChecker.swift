@@ -51,6 +51,7 @@ struct InvariantChecker {
         copy.checkChildKeys()
         copy.checkSessions()
         copy.checkSchedulers()
+        copy.checkRareRows()
         return copy.found
     }
 

@@ -73,6 +73,12 @@ import Testing
         "stagedBytesMax": Limits.stagedBytesMax,
         "stagedOutsideMax": UInt64(Limits.stagedOutsideMax),
         "stagedExistingMax": UInt64(Limits.stagedExistingMax),
+        "progressBytesMax": UInt64(Limits.progressBytesMax),
+        "logLineBytesMax": UInt64(Limits.logLineBytesMax),
+        "logLinesPerReportMax": UInt64(Limits.logLinesPerReportMax),
+        "logBytesMax": UInt64(Limits.logBytesMax),
+        "attemptsKeptMax": UInt64(Limits.attemptsKeptMax),
+        "attemptMessageBytesMax": UInt64(Limits.attemptMessageBytesMax),
         "headersBytesMax": UInt64(Limits.headersBytesMax),
         "keepLogsMax": UInt64(Limits.keepLogsMax),
         "keepLogsDefault": UInt64(Limits.keepLogsDefault),
@@ -108,6 +114,16 @@ import Testing
         #expect(Limits.metadataBytesMax < 65_535 && Limits.reasonBytesMax <= 65_535 && Limits.zoneBytesMax <= 255)
         #expect(Limits.treeDepthMax <= Limits.pageRowsMax && Limits.treeDepthMax <= 65_535)
         #expect(Limits.pageRowsMax * (FlowTree.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
+        let attempt = AttemptList.Row.byteCountMin + 255 + Limits.attemptMessageBytesMax
+        #expect(Int(Limits.attemptsKeptMax + 1) * attempt + 4096 <= Limits.pageBytesMax)
+        #expect(
+            Limits.payloadBytesMax + Limits.progressBytesMax + Limits.logLinesPerReportMax
+                * (2 + Limits.logLineBytesMax)
+                + 4096 <= Limits.frameBytesMax
+        )
+        #expect(
+            2 * Limits.payloadBytesMax + Limits.progressBytesMax + Limits.headersBytesMax + 4096 <= Limits.frameBytesMax
+        )
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
     }
 
@@ -125,6 +141,8 @@ import Testing
         view.customID = name
         view.data = [UInt8](repeating: 1, count: Limits.payloadBytesMax)
         view.outcome = .result(.json, view.data)
+        view.progress = Payload(.binary, [UInt8](repeating: 1, count: Limits.progressBytesMax))
+        view.headers = Headers([Headers.Entry("k", String(repeating: "v", count: Limits.headersBytesMax - 5))])
         var writer = WireWriter()
         view.encodeFrame(into: &writer)
         #expect(writer.count <= Limits.frameBytesMax)
@@ -158,6 +176,7 @@ import Testing
         check("### Backoff", BackoffKind.allCases)
         check("### Edge conditions", EdgeCondition.allCases)
         check("### Missed runs", MissedRuns.allCases)
+        check("### Endings of an attempt", AttemptEnding.allCases)
         let options = DocumentTests.rows(under: "### ADD").filter { $0.count == 5 && Int($0[1]) != nil }
         let tags: [(String, UInt16)] = [
             ("priority", OptionTag.priority), ("delay", OptionTag.delay), ("attempts", OptionTag.attempts),
@@ -167,7 +186,7 @@ import Testing
             ("childKey", OptionTag.childKey), ("repeatEvery", OptionTag.repeatEvery),
             ("keepCompleted", OptionTag.keepCompleted), ("keepFailed", OptionTag.keepFailed),
             ("timeout", OptionTag.timeout), ("ttl", OptionTag.ttl), ("keepLogs", OptionTag.keepLogs),
-            ("maxStarted", OptionTag.maxStarted), ("headers", OptionTag.headers),
+            ("maxStarted", OptionTag.maxStarted), ("headers", OptionTag.headers), ("at", OptionTag.at),
         ]
         #expect(options.map { "\($0[0]) \($0[1])" } == tags.map { "\($0.0) \($0.1)" })
         #expect(tags.last?.1 == OptionTag.last)

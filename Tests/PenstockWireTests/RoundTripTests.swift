@@ -59,6 +59,12 @@ import Testing
         try check(Wait(target: .flow(random.flow()), timeout: random.number()), &random)
         try check(GetQueue(queue: random.text()), &random)
         try check(QueueView(commit: random.number(), counts: random.stateCounts()), &random)
+        try check(GetAttempts(job: random.job()), &random)
+        try check(AttemptList(commit: random.number(), rows: random.list { $0.attempt() }), &random)
+        try check(GetLogs(job: random.job(), cursor: random.number(), rows: random.number()), &random)
+        let lines = random.list { LogPage.Row(number: $0.number(), time: $0.number(), text: $0.text()) }
+        let log = LogPage(commit: random.number(), next: random.number(), lines: random.number(), rows: lines)
+        try check(log, &random)
         try check(GetServer(), &random)
         try check(random.serverView(), &random)
     }
@@ -69,6 +75,9 @@ import Testing
         try check(random.heldAdd(), &random)
         try check(random.move(), &random)
         try check(random.stage(), &random)
+        try check(random.report(), &random)
+        try check(random.update(), &random)
+        try check(ClearLogs(sequence: random.number(), job: random.job(), keep: random.number()), &random)
         try check(random.cancel(), &random)
         try check(random.retry(), &random)
         try check(random.finish(), &random)

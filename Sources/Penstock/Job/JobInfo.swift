@@ -44,6 +44,8 @@ public struct JobInfo: Hashable, Sendable {
     /// The first dependency whose failure failed this job.
     public let failedDependency: JobID?
     public let data: RawPayload
+    /// What its worker reported last; ``RawPayload/none`` where it has reported nothing.
+    public let progress: RawPayload
     /// What a completed job returned; nil for any other.
     public let result: RawPayload?
     /// What the last attempt failed with.
@@ -52,6 +54,12 @@ public struct JobInfo: Hashable, Sendable {
     /// - Throws: ``PenstockError/Code/decodingFailed``.
     public func data<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value {
         try data.decode(as: type)
+    }
+
+    /// What its worker reported last; nil where it has reported nothing.
+    /// - Throws: ``PenstockError/Code/decodingFailed``.
+    public func progress<Value: Decodable>(as type: Value.Type) throws(PenstockError) -> Value? {
+        progress == .none ? nil : try progress.decode(as: type)
     }
 
     /// - Throws: ``PenstockError/Code/decodingFailed``, also for a job that has not completed.
@@ -84,6 +92,7 @@ extension JobInfo {
         dependents = Int(view.dependents)
         failedDependency = JobID(optional: view.failedDependency)
         data = RawPayload(view.contentType, view.data)
+        progress = RawPayload(view.progress)
         switch view.outcome {
         case .none: (result, failure) = (view.state == .completed ? RawPayload.none : nil, nil)
         case .result(let contentType, let bytes): (result, failure) = (RawPayload(contentType, bytes), nil)

@@ -1,5 +1,11 @@
 import PenstockWire
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 extension JobOptions {
     /// The options as the wire has them, each checked.
     func wire() throws(PenstockError) -> NodeOptions {
@@ -32,6 +38,12 @@ extension JobOptions {
         options.keepFailed = try keepFailed?.wire()
         if let timeout { options.timeout = try timeout.wireTime("timeout") }
         if let ttl { options.ttl = try ttl.wireTime("ttl") }
+        if let at {
+            guard options.delay == 0 else {
+                throw PenstockError(.invalidOption, "A job has a delay or a time at which it is ready, not both.")
+            }
+            options.at = at.wireMilliseconds
+        }
         guard let keepLogs = UInt32(exactly: keepLogs), keepLogs <= Limits.keepLogsMax else {
             throw PenstockError(.invalidOption, "A keepLogs of \(keepLogs); 0 to \(Limits.keepLogsMax) are allowed.")
         }
@@ -78,7 +90,8 @@ extension JobOptions {
             ttl: options.ttl == 0 ? nil : .milliseconds(options.ttl),
             keepLogs: Int(options.keepLogs),
             maxStarted: options.maxStarted == 0 ? nil : Int(options.maxStarted),
-            headers: headers.dictionary
+            headers: headers.dictionary,
+            at: Date(optionalMilliseconds: options.at)
         )
     }
 }

@@ -1,5 +1,11 @@
 import PenstockWire
 
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 /// How a job is run. Every option has a default; a value out of its range is refused before anything is sent.
 ///
 /// An option that is not given is taken from the add's `queuesOptions`, then from
@@ -28,6 +34,7 @@ public struct JobOptions: Hashable, Sendable {
         var keepLogs: Int?
         var maxStarted: Int??
         var headers: [String: String]?
+        var at: Date??
     }
 
     private(set) var given: Given
@@ -52,7 +59,8 @@ public struct JobOptions: Hashable, Sendable {
             ttl: .some(ttl),
             keepLogs: keepLogs,
             maxStarted: .some(maxStarted),
-            headers: headers
+            headers: headers,
+            at: .some(at)
         )
     }
 
@@ -79,7 +87,8 @@ public struct JobOptions: Hashable, Sendable {
         ttl: Duration? = nil,
         keepLogs: Int? = nil,
         maxStarted: Int? = nil,
-        headers: [String: String]? = nil
+        headers: [String: String]? = nil,
+        at: Date? = nil
     ) {
         given = Given(
             priority: priority,
@@ -99,7 +108,8 @@ public struct JobOptions: Hashable, Sendable {
             ttl: ttl.map { .some($0) },
             keepLogs: keepLogs,
             maxStarted: maxStarted.map { .some($0) },
-            headers: headers
+            headers: headers,
+            at: at.map { .some($0) }
         )
     }
 
@@ -230,6 +240,15 @@ public struct JobOptions: Hashable, Sendable {
         get { given.headers ?? [:] }
         set { given.headers = newValue }
     }
+
+    /// The time before which the job is not ready, by the server's wall clock. Nil, the default: none.
+    ///
+    /// One that has passed makes it ready at once. It can't be given beside a ``delay``, which counts time that no
+    /// clock change touches.
+    public var at: Date? {
+        get { given.at ?? nil }
+        set { given.at = .some(newValue) }
+    }
 }
 
 extension JobOptions {
@@ -254,6 +273,9 @@ extension JobOptions {
         result.given.keepLogs = given.keepLogs ?? other.keepLogs
         result.given.maxStarted = given.maxStarted ?? other.maxStarted
         result.given.headers = given.headers ?? other.headers
+        // The one takes the other's place: a job's own delay wins over a default time.
+        if given.delay == nil { result.given.at = given.at ?? other.at }
+        if given.at != nil { result.given.delay = given.delay }
         return result
     }
 }

@@ -41,6 +41,31 @@ struct HeldLease: Sendable {
         }
     }
 
+    /// Tells of the job; it goes on.
+    func report(
+        progress: RawPayload? = nil,
+        data: RawPayload? = nil,
+        lines: [String] = [],
+        _ client: PenstockClient
+    ) async throws(PenstockError) {
+        if let data { try Checks.data(data.bytes) }
+        if let progress, progress.bytes.count > Limits.progressBytesMax {
+            throw PenstockError(
+                .payloadTooLarge,
+                "Progress of \(progress.bytes.count) bytes; at most \(Limits.progressBytesMax) are allowed."
+            )
+        }
+        let report = Report(
+            sequence: 0,
+            slot: slot,
+            token: token,
+            progress: progress?.wire,
+            data: data?.wire,
+            lines: lines
+        )
+        try await client.command(ByteBuffer(report), over: client.workerLink) { _ in }
+    }
+
     /// Puts the job off.
     ///
     /// - Parameter data: what the job's data is from now on; nil: as it was.

@@ -30,8 +30,8 @@ struct Grant {
 }
 
 enum DeliveryOutcome {
-    /// It is in the connection's output, with so many bytes of data.
-    case sent(bytes: Int, flow: FlowID)
+    /// It is in the connection's output, with so many bytes of data; 0 milliseconds stand for no timeout.
+    case sent(bytes: Int, flow: FlowID, timeout: UInt64)
     /// The job is not waiting at this turn in the snapshot: a later commit took it away. The grant is undone, and
     /// the entry dropped.
     case gone

@@ -179,10 +179,11 @@ extension Dispatcher {
             queueIndex: queueIndex
         )
         switch source.deliver(grant) {
-        case .sent(let bytes, let flow):
+        case .sent(let bytes, let flow, let timeout):
             // A job without data takes a byte too, so that credits always end.
             let taken = max(1, bytes)
             leases.note(slot, flow: flow, bytes: UInt32(taken))
+            if timeout > 0 { limit(slot, until: now &+ timeout) }
             lanes[lane].window.removeFirst()
             subscriptions.entries[place].subscription.creditJobs -= 1
             subscriptions.entries[place].subscription.creditBytes -= taken

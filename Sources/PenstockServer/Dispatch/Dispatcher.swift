@@ -36,6 +36,7 @@ struct Dispatcher: ~Copyable {
 
     let configuration: Configuration
     var leases: LeaseTable
+    var timeouts = AttemptTimeouts()
     var subscriptions = SubscriptionTable()
     /// By queue number.
     var lanes: [Lane] = []

@@ -39,6 +39,8 @@ struct Lease: Sendable {
     var isWriteRequested = false
     /// The last commit whose outcome had been told when it was granted.
     var settled: UInt64 = 0
+    /// When its attempt has to have ended, on the monotonic clock; 0: at any time.
+    var attemptEnd: UInt64 = 0
 
     /// The lease ends at this time of the monotonic clock, where the session was last heard at `lastHeard`.
     @inline(__always)

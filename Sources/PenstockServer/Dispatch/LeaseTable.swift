@@ -201,6 +201,14 @@ struct LeaseTable: ~Copyable {
         leases[Int(slot)].bytes = bytes
     }
 
+    /// Notes when the lease's attempt has to have ended.
+    mutating func limit(_ slot: UInt32, until deadline: UInt64) { leases[Int(slot)].attemptEnd = deadline }
+
+    /// True where the slot has the lease of this token, whatever its phase.
+    func holds(_ slot: UInt32, _ token: LeaseToken) -> Bool {
+        Int(slot) < leases.count && leases[Int(slot)].token == token && !leases[Int(slot)].isVacant
+    }
+
     // MARK: Ending
 
     /// The command that ends the lease goes into this hand-over: the lease is fenced, and has left the engine's set.
@@ -352,7 +360,10 @@ struct LeaseTable: ~Copyable {
     /// Moves the deadlines by the time for which the server was frozen, in milliseconds. What was heard last of a
     /// session is moved by its owner.
     mutating func shift(by gap: UInt64) {
-        for slot in leases.indices { leases[slot].grantedAt &+= gap }
+        for slot in leases.indices {
+            leases[slot].grantedAt &+= gap
+            if leases[slot].attemptEnd > 0 { leases[slot].attemptEnd &+= gap }
+        }
         if nextDeadline != .max { nextDeadline &+= gap }
     }
 

@@ -10,7 +10,7 @@ extension Server {
     /// Schedulers of each clock that are run in one go: beyond it, the next one goes on.
     static let schedulersPerLookMax = 100
     /// Milliseconds within which a jump of the wall clock is noticed.
-    private static let wallLookMilliseconds: UInt64 = 10_000
+    static let wallLookMilliseconds: UInt64 = 10_000
     /// Milliseconds until runs that found no room are tried again.
     private static let roomRetryMilliseconds: UInt64 = 1000
 

@@ -87,6 +87,7 @@ package enum JobOutcome: Equatable, Sendable {
 ///     u64 createdAt | u64 startedAt | u64 finishedAt | u64 dueIn
 ///     DependencyCounts | u32 dependents | u64 failedDependency | bytes32 data | JobOutcome
 ///     options: those of a node that have no field above, where they are not at their default
+///     u8 progressType | bytes32 progress
 package struct JobView: WireMessage {
     package static let opcode = Opcode.getJob
     package static let isReply = true
@@ -123,6 +124,8 @@ package struct JobView: WireMessage {
     package var data: [UInt8] = []
     package var outcome = JobOutcome.none
     package var headers = Headers()
+    /// What its worker reported last.
+    package var progress = Payload.none
 
     package init() {}
 
@@ -166,6 +169,7 @@ package struct JobView: WireMessage {
         var count = options.encodeLasting(into: &writer)
         count += writer.option(headers)
         writer.patch(count, at: start)
+        writer.payload(progress)
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -204,6 +208,8 @@ package struct JobView: WireMessage {
         data = try reader.array32()
         outcome = try JobOutcome(from: &reader)
         for _ in 0..<(try reader.u8()) { try readOption(&reader) }
+        let progressType = ContentType(rawValue: try reader.u8())
+        progress = Payload(progressType, try reader.array32())
     }
 
     private mutating func readOption(_ reader: inout WireReader) throws(WireError) {

@@ -200,6 +200,8 @@ package struct Revoked: WireMessage {
         case withdrawn = 2
         /// The job was cancelled; the message is the reason that was given.
         case cancelled = 3
+        /// The attempt took longer than its job allows.
+        case timeout = 4
     }
 
     package struct Lease: Equatable, Sendable {

@@ -110,6 +110,24 @@ import Testing
         }
     }
 
+    @Test func `heartbeats hold a lease for a handler of any length`() async throws {
+        try await withWireServer { server in
+            let client = try server.openClient()
+            let id = try client.add(queue: "q")[0]
+            try client.subscribe(["q"], lockDuration: 10_000)
+            let delivery = try client.deliveries()[0]
+            // An hour, in steps shorter than the lease.
+            for _ in 0..<720 {
+                server.advanceLeases(by: .seconds(5))
+                client.send(Heartbeat(number: 0))
+                _ = try client.roundTrip()
+            }
+            let view = try client.job(id)
+            #expect((view.state, view.stalledCount) == (.active, 0))
+            #expect(try client.complete(delivery) == .ok)
+        }
+    }
+
     @Test func `a lease that runs out under a live connection is revoked`() async throws {
         try await withWireServer { server in
             // A lease longer than the interval of heartbeats allows for: only what is complete renews it.

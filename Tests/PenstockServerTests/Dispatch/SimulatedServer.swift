@@ -79,7 +79,7 @@ struct SimulatedServer: ~Copyable {
             granted[entry.job] = readiness
             held[entry.job] = grant
             grantCount += 1
-            return .sent(bytes: random.below(5), flow: .none)
+            return .sent(bytes: random.below(5), flow: .none, timeout: 0)
         }
     }
 

@@ -9,6 +9,7 @@ struct TestSource: DispatchSource {
     var index: [QueueID: [ReadyEntry]] = [:]
     var grants: [Grant] = []
     var bytes = 10
+    var timeout: UInt64 = 0
     /// Subscriptions whose connection takes no more.
     var full: Set<SubscriptionID> = []
     var reads = 0
@@ -36,7 +37,7 @@ struct TestSource: DispatchSource {
         if full.contains(grant.subscription) { return .noRoom }
         guard (index[grant.entry.queue] ?? []).contains(grant.entry) else { return .gone }
         grants.append(grant)
-        return .sent(bytes: bytes, flow: FlowID(5))
+        return .sent(bytes: bytes, flow: FlowID(5), timeout: timeout)
     }
 
     var jobs: [UInt64] { grants.map(\.entry.job.rawValue) }

@@ -84,6 +84,10 @@ struct MessageKind: Sendable {
             MessageKind("QUEUE", QueueView.self, from: [.server]) { (view: QueueView) in
                 _ = view.counts.total
             },
+            MessageKind("GET_LOGS", GetLogs.self, from: [.client]),
+            MessageKind("LOGS", LogPage.self, from: [.server]),
+            MessageKind("GET_ATTEMPTS", GetAttempts.self, from: [.client]),
+            MessageKind("ATTEMPTS", AttemptList.self, from: [.server]),
             MessageKind("GET_SERVER", GetServer.self, from: [.client]),
             MessageKind("SERVER", ServerView.self, from: [.server]),
         ] + held + commands + lists
@@ -93,6 +97,7 @@ struct MessageKind: Sendable {
             try checkQueues(held.add.queues)
         },
         MessageKind("MOVE", Move.self, from: [.client]),
+        MessageKind("REPORT", Report.self, from: [.client]),
         MessageKind("STAGE", Stage.self, from: [.client]) { (stage: Stage) throws(WireError) in
             try checkQueues(stage.tail?.queues ?? [])
         },
@@ -108,6 +113,8 @@ struct MessageKind: Sendable {
         MessageKind("SET_SCHEDULER", SetScheduler.self, from: [.client]) { (set: SetScheduler) throws(WireError) in
             try checkQueues(set.template.queues)
         },
+        MessageKind("UPDATE", Update.self, from: [.client]),
+        MessageKind("CLEAR_LOGS", ClearLogs.self, from: [.client]),
         MessageKind("REMOVE_SCHEDULER", RemoveScheduler.self, from: [.client]),
     ]
 

@@ -33,6 +33,38 @@ extension SeededRandom {
         )
     }
 
+    mutating func report() -> Report {
+        Report(
+            sequence: number(),
+            slot: number(),
+            token: token(),
+            progress: bool() ? payload() : nil,
+            data: bool() ? payload() : nil,
+            lines: ["line"] + list { $0.text(1000) }
+        )
+    }
+
+    mutating func update() -> Update {
+        Update(
+            sequence: number(),
+            job: job(),
+            data: bool() ? payload() : nil,
+            priority: number() & Limits.priorityMax,
+            delay: bool() ? delay() : nil
+        )
+    }
+
+    mutating func attempt() -> AttemptList.Row {
+        AttemptList.Row(
+            number: number(),
+            ending: one(of: AttemptEnding.allCases),
+            startedAt: number(),
+            finishedAt: number(),
+            worker: text(),
+            message: text(1024)
+        )
+    }
+
     mutating func stage() -> Stage {
         let part = one(of: Stage.Part.allCases)
         return Stage(

@@ -33,6 +33,7 @@ extension SeededRandom {
         if bool() { options.ttl = number() % Limits.delayMillisecondsMax + 1 }
         if bool() { options.keepLogs = number() % (Limits.keepLogsMax + 1) }
         if bool() { options.maxStarted = max(1, number()) }
+        if options.delay == 0 && bool() { options.at = number() % Limits.wallMillisecondsMax + 1 }
         return options
     }
 
@@ -98,6 +99,7 @@ extension SeededRandom {
         for index in item.nodes.indices {
             item.nodes[index].customID = nil
             item.nodes[index].options.repeatEvery = 0
+            item.nodes[index].options.at = 0
             item.nodes[index].dependencies.removeAll { if case .job = $0.target { true } else { false } }
         }
         return item
@@ -200,6 +202,7 @@ extension SeededRandom {
         view.data = bytes()
         view.outcome = jobOutcome()
         view.headers = headers()
+        view.progress = payload()
         return view
     }
 

@@ -109,6 +109,8 @@ extension PenstockError.Code {
     public static let unresolvedDependencies = Self(rawValue: 408)
     /// A part of a large add out of its turn.
     public static let stageMismatch = Self(rawValue: 409)
+    /// The job is in a state in which this can't be done.
+    public static let wrongState = Self(rawValue: 410)
     /// The server has no room for more jobs.
     public static let full = Self(rawValue: 500)
     /// The server is about to stop.
@@ -119,6 +121,8 @@ extension PenstockError.Code {
     public static let settling = Self(rawValue: 503)
     /// The custom id belongs to a large add that has not arrived whole yet.
     public static let customIDBusy = Self(rawValue: 504)
+    /// The queue has as many unfinished jobs as it may.
+    public static let queueFull = Self(rawValue: 505)
     /// A fault of the server's; its log says more.
     public static let internalError = Self(rawValue: 600)
     /// The connection, or the session, was lost after the request had been sent: it may have been carried out, or not.

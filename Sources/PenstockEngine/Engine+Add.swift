@@ -13,6 +13,7 @@ extension Engine {
     ) throws(LMDBError) {
         do throws(PlanError) {
             try makePlan(body, transaction)
+            try checkLengths()
         } catch {
             switch error {
             case .refused(let error): return outcomes.refuse(command, at: index, error)
@@ -205,7 +206,8 @@ extension Engine {
             if record.state == .delayed { record.due = options.delay }
         } else {
             if record.state != .delayed { record.place = drawPlace(record.flags) }
-            if record.state == .delayed { record.due = meta.elapsed + options.delay }
+            // Since when it is ready, or when it will be.
+            if record.state != .waitingChildren { record.due = meta.elapsed + options.delay }
         }
 
         scratch.removeAll()
@@ -234,9 +236,8 @@ extension Engine {
             let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: node.job)
             try putReady(entry, &transaction)
             result.ready.append(entry)
-        case .delayed:
-            try putEmpty(DelayedKey(due: record.due, job: node.job), in: tables.delayed, &transaction)
-        default: break
+        case .delayed: try putDelayed(record, node.job, &transaction)
+        default: try putEmpty(JobListKey(record, node.job), in: tables.jobLists, &transaction)
         }
         return record.state
     }

@@ -1,7 +1,8 @@
 import LMDB
 import PenstockWire
 
-/// Commands about jobs and flows that exist, from any client: cancel, retry, finish by hand, resolve an edge by hand, remove.
+/// Commands about jobs, flows and queues that exist, from any client: cancel, retry, finish by hand, resolve an edge by
+/// hand, remove, promote, set.
 extension Engine {
     /// Applies the command, or refuses it with nothing written.
     mutating func applyFlowCommand(
@@ -19,6 +20,8 @@ extension Engine {
             case .resolve: try resolve(read(Resolve.self, body), &transaction, &result)
             case .remove: try remove(read(Remove.self, body), &transaction, &result)
             case .clean: try clean(read(Clean.self, body), &transaction, &result)
+            case .setQueue: try setQueue(read(SetQueue.self, body), &transaction, &result)
+            case .promoteJobs: try promote(read(Promote.self, body), &transaction, &result)
             default: preconditionFailure("\(command.kind) is no command about a flow")
             }
         } catch {
@@ -29,7 +32,7 @@ extension Engine {
         }
         try carryOutEffects(&transaction, &result)
         switch command.kind {
-        case .finish, .resolve: outcomes.succeed(command, at: index)
+        case .finish, .resolve, .setQueue: outcomes.succeed(command, at: index)
         default: outcomes.succeed(command, at: index, count: effects.touched)
         }
     }

@@ -93,6 +93,7 @@ extension Engine {
         scratch.removeAll()
         scratch.jobID(entry.job)
         try transaction.put(scratch.span, for: ReadyKey(entry.queue, entry.turn), in: tables.ready)
+        countReady(entry.queue, entry.turn.priority, by: 1)
     }
 
     /// Puts a key that stands for itself.
@@ -127,6 +128,7 @@ extension Engine {
                 queueIDs[record.name] = record.id
                 entry = try cursor.next()
             }
+            try loadSettings(transaction)
         } catch {
             throw .lmdb(error)
         }
@@ -155,6 +157,7 @@ extension Engine {
             try transaction.put(scratch.span, for: UInt64(id.rawValue), in: tables.queues)
         }
         dirtyQueues.removeAll(keepingCapacity: true)
+        if !readyChanges.isEmpty { try writeReadyChanges(&transaction) }
     }
 
     /// The ids that the large adds have set aside.

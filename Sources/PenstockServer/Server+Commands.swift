@@ -54,9 +54,10 @@ extension Server {
         case .add: try change(.add, body, session, addBytes: body.frameBytes)
         case .addHeld: try addHeld(body, session)
         case .move: try move(body, session)
-        case .cancel, .retry, .finish, .resolve, .remove, .clean:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .promote:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
+        case .setQueue: try change(.setQueue, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)
@@ -430,6 +431,7 @@ extension Opcode {
         case .resolve: .resolve
         case .remove: .remove
         case .clean: .clean
+        case .promote: .promoteJobs
         default: preconditionFailure("\(self) is no command that the engine reads")
         }
     }

@@ -80,6 +80,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case jobLeased = 407
     case unresolvedDependencies = 408
     case stageMismatch = 409
+    case wrongState = 410
 
     // Not now.
     case full = 500
@@ -87,6 +88,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case timedOut = 502
     case settling = 503
     case customIDBusy = 504
+    case queueFull = 505
 
     // Not the caller's fault.
     case internalError = 600
@@ -100,11 +102,12 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
         switch self {
         case .ok: .server
         case .heartbeatMissed: .retryNow
-        case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout, .settling, .customIDBusy:
+        case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout, .settling, .customIDBusy,
+            .queueFull:
             .retryLater
         case .fenced: .fenced
         case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge, .notRetryable,
-            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch:
+            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch, .wrongState:
             .conflict
         case .outcomeUnknown: .unknownOutcome
         case .internalError: .server

@@ -21,6 +21,8 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case clean = 0x55
     case setScheduler = 0x56
     case removeScheduler = 0x57
+    case setQueue = 0x58
+    case promote = 0x5a
 
     // Lease side.
     case release = 0x13
@@ -47,12 +49,15 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getTree = 0x4a
     case listFlows = 0x4b
     case getSchedulers = 0x4c
+    case getJobs = 0x4d
+    case listQueues = 0x4e
+    case getPriorities = 0x4f
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {
         switch self {
         case .add, .complete, .fail, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove, .clean,
-            .setScheduler, .removeScheduler:
+            .setScheduler, .removeScheduler, .setQueue, .promote:
             true
         default: false
         }

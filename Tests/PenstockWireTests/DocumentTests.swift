@@ -109,6 +109,8 @@ import Testing
         #expect(Limits.treeDepthMax <= Limits.pageRowsMax && Limits.treeDepthMax <= 65_535)
         #expect(Limits.pageRowsMax * (FlowTree.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
+        #expect(Limits.pageRowsMax * (JobPage.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
+        #expect(Limits.pageRowsMax * (QueuePage.Row.byteCountMin + 255) + 4096 <= Limits.frameBytesMax)
     }
 
     @Test func `the outcome of the largest large add fits a frame`() {

@@ -58,7 +58,7 @@ import Testing
         try check(Wait(target: .job(random.job()), timeout: random.number()), &random)
         try check(Wait(target: .flow(random.flow()), timeout: random.number()), &random)
         try check(GetQueue(queue: random.text()), &random)
-        try check(QueueView(commit: random.number(), counts: random.stateCounts()), &random)
+        try check(random.queueView(), &random)
         try check(GetServer(), &random)
         try check(random.serverView(), &random)
     }
@@ -77,6 +77,8 @@ import Testing
         try check(random.clean(), &random)
         try check(random.setScheduler(), &random)
         try check(RemoveScheduler(sequence: random.number(), id: random.text(least: 1)), &random)
+        try check(random.setQueue(), &random)
+        try check(random.promote(), &random)
     }
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
@@ -88,6 +90,33 @@ import Testing
         try check(random.flowPage(), &random)
         try check(GetSchedulers(after: random.text(), rows: random.number()), &random)
         try check(random.schedulerPage(), &random)
+        try check(random.getJobs(), &random)
+        try check(random.jobPage(), &random)
+        try check(ListQueues(cursor: random.number(), rows: random.number()), &random)
+        try check(random.queuePage(), &random)
+        try check(GetPriorities(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
+        try check(random.priorityPage(), &random)
+    }
+
+    @Test func `an option that is given is sent though it is at its default`() throws {
+        var writer = WireWriter()
+        let node = AddNode(queue: 0, name: "a", explicit: .all)
+        AddTail(queues: ["q"], items: [AddItem(kind: .job, nodes: [node])]).encode(into: &writer)
+        let bytes = writer.bytes
+        var decoder = try AddDecoder(tail: bytes.rawSpan, .add)
+        _ = try decoder.nextQueue()
+        _ = try decoder.itemCount()
+        _ = try decoder.nextItem()
+        var defaults = NodeOptions()
+        defaults.priority = 3
+        defaults.delay = 3
+        defaults.attempts = 3
+        defaults.backoff = Backoff(kind: .fixed, delay: 3, maximum: 0, jitter: 0)
+        defaults.onFailure = .wait
+        defaults.maxStalledCount = 3
+        defaults.keepLogs = 3
+        decoder.defaults[0] = defaults
+        #expect(try decoder.nextNode().options == .default)
     }
 
     @Test func `the short outcomes are read as they were written`() throws {

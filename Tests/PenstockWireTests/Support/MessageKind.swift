@@ -109,6 +109,8 @@ struct MessageKind: Sendable {
             try checkQueues(set.template.queues)
         },
         MessageKind("REMOVE_SCHEDULER", RemoveScheduler.self, from: [.client]),
+        MessageKind("SET_QUEUE", SetQueue.self, from: [.client]),
+        MessageKind("PROMOTE", Promote.self, from: [.client]),
     ]
 
     private static let lists: [MessageKind] = [
@@ -122,6 +124,14 @@ struct MessageKind: Sendable {
         },
         MessageKind("GET_SCHEDULERS", GetSchedulers.self, from: [.client]),
         MessageKind("SCHEDULERS", SchedulerPage.self, from: [.server]),
+        MessageKind("GET_JOBS", GetJobs.self, from: [.client]),
+        MessageKind("JOBS", JobPage.self, from: [.server]),
+        MessageKind("LIST_QUEUES", ListQueues.self, from: [.client]),
+        MessageKind("QUEUES", QueuePage.self, from: [.server]) { (page: QueuePage) in
+            for row in page.rows { _ = row.counts.total }
+        },
+        MessageKind("GET_PRIORITIES", GetPriorities.self, from: [.client]),
+        MessageKind("PRIORITIES", PriorityPage.self, from: [.server]),
     ]
 
     static let error: @Sendable (RawSpan, inout WireWriter) throws(WireError) -> Void = {

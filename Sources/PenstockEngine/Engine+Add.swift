@@ -206,8 +206,7 @@ extension Engine {
             if record.state == .delayed { record.due = options.delay }
         } else {
             if record.state != .delayed { record.place = drawPlace(record.flags) }
-            // Since when it is ready, or when it will be.
-            if record.state != .waitingChildren { record.due = meta.elapsed + options.delay }
+            if record.state == .delayed { record.due = meta.elapsed + options.delay }
         }
 
         scratch.removeAll()

@@ -164,7 +164,7 @@ extension Reads {
         }
         if let bytes = try snapshot.get(job.rawValue, in: tables.payloads) {
             try decode { () throws(WireError) in
-                let payload = try PayloadRow(bytes, flags: record.flags)
+                let payload = try PayloadRow(bytes, of: record)
                 row.name = try bytes.string(payload.name, "job name")
                 row.customID = try bytes.string(payload.customID, "custom id")
             }

@@ -1,3 +1,5 @@
+import PenstockWire
+
 /// Pages that are asked for one after the other, each when it is wanted.
 ///
 /// ```swift
@@ -13,13 +15,23 @@ public struct Pages<Page: Sendable>: AsyncSequence, Sendable {
     public typealias Element = Page
     public typealias Failure = PenstockError
     /// A page, and where the next one begins; nil where this was the last.
-    typealias Load = @Sendable (_ cursor: UInt64) async throws(PenstockError) -> (page: Page, next: UInt64?)
+    typealias Load<Cursor> = @Sendable (_ cursor: Cursor) async throws(PenstockError) -> (page: Page, next: Cursor?)
 
-    private let start: UInt64
-    private let load: Load
+    private let start: JobListCursor
+    private let load: Load<JobListCursor>
 
-    init(from start: UInt64 = 0, _ load: @escaping Load) {
-        self.start = start
+    /// Pages of which a cursor is one number.
+    init(from start: UInt64 = 0, _ load: @escaping Load<UInt64>) {
+        self.start = JobListCursor(order: start, job: 0)
+        self.load = { cursor throws(PenstockError) in
+            let (page, next) = try await load(cursor.order)
+            return (page, next.map { JobListCursor(order: $0, job: 0) })
+        }
+    }
+
+    /// Pages of which a cursor is two.
+    init(_ load: @escaping Load<JobListCursor>) {
+        start = .start
         self.load = load
     }
 
@@ -29,10 +41,10 @@ public struct Pages<Page: Sendable>: AsyncSequence, Sendable {
         public typealias Element = Page
         public typealias Failure = PenstockError
 
-        private var cursor: UInt64?
-        private let load: Load
+        private var cursor: JobListCursor?
+        private let load: Load<JobListCursor>
 
-        fileprivate init(cursor: UInt64, load: @escaping Load) {
+        fileprivate init(cursor: JobListCursor, load: @escaping Load<JobListCursor>) {
             self.cursor = cursor
             self.load = load
         }

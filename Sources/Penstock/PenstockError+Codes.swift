@@ -121,6 +121,8 @@ extension PenstockError.Code {
     public static let settling = Self(rawValue: 503)
     /// The custom id belongs to a large add that has not arrived whole yet.
     public static let customIDBusy = Self(rawValue: 504)
+    /// The queue has as many unfinished jobs as it may.
+    public static let queueFull = Self(rawValue: 505)
     /// A fault of the server's; its log says more.
     public static let internalError = Self(rawValue: 600)
     /// The connection, or the session, was lost after the request had been sent: it may have been carried out, or not.

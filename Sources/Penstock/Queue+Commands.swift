@@ -14,6 +14,16 @@ extension Queue {
         return try await client.count(Retry(sequence: 0, target: .queue(name), keepsCounters: keepCounters))
     }
 
+    /// Makes all delayed jobs of the queue ready now, those first that would be due first.
+    ///
+    /// - Returns: how many jobs are ready now; of very many, the server goes on with the rest after its answer.
+    /// - Throws: ``PenstockError``; its code is `queueNotFound` where there is no such queue.
+    @discardableResult
+    public func promoteAll() async throws(PenstockError) -> Int {
+        try Checks.queue(name)
+        return try await client.count(Promote(sequence: 0, target: .queue(name)))
+    }
+
     /// Removes the jobs that wait in the queue.
     ///
     /// For the jobs that depend on them they count as cancelled.
@@ -51,7 +61,7 @@ extension Queue {
         return try await clean(.clean(state.wire, age: try age.wireMilliseconds("age of jobs"), limit: bound))
     }
 
-    /// Removes all jobs of the queue. The queue stays known, and is empty.
+    /// Removes all jobs of the queue, and all that was set of it. The queue stays known, and is empty.
     ///
     /// - Parameter force: true: jobs that run too; they are taken from their workers. False, the default: where a job
     ///   runs, nothing is removed.

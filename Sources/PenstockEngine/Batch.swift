@@ -24,6 +24,9 @@ package struct Command: Sendable {
         case clearLogs
         /// The worker of a job tells how far it is.
         case report
+        case setQueue
+        /// Delayed jobs need not wait any longer, whoever says so.
+        case promoteJobs
         /// The times that the calendar says stand before the message's body.
         case setScheduler
         case removeScheduler
@@ -222,6 +225,10 @@ package struct BatchResult: Sendable {
     package var nextRetention: UInt64 = .max
     /// Queues that were named for the first time.
     package var newQueues: [QueueID] = []
+    /// What is set of queues now.
+    package var changedQueues: [(queue: QueueID, settings: QueueSettings)] = []
+    /// Queues that are to grant nothing for so many milliseconds.
+    package var limitedQueues: [(queue: QueueID, milliseconds: UInt64)] = []
 
     package init() {}
 
@@ -254,5 +261,7 @@ package struct BatchResult: Sendable {
         hasMoreToRetain = false
         nextRetention = .max
         newQueues.removeAll(keepingCapacity: true)
+        changedQueues.removeAll(keepingCapacity: true)
+        limitedQueues.removeAll(keepingCapacity: true)
     }
 }

@@ -13,6 +13,7 @@ extension Engine {
     ) throws(LMDBError) {
         do throws(PlanError) {
             try makePlan(body, transaction)
+            try checkLengths()
         } catch {
             switch error {
             case .refused(let error): return outcomes.refuse(command, at: index, error)
@@ -240,11 +241,11 @@ extension Engine {
             result.ready.append(entry)
             if options.ttl > 0 { try beginStartLimit(record, of: node.job, &transaction) }
         case .delayed:
-            try putEmpty(DelayedKey(due: record.due, job: node.job), in: tables.delayed, &transaction)
+            try putDelayed(record, node.job, &transaction)
             if options.at > 0 {
                 try putEmpty(DelayedKey(due: options.at, job: node.job), in: tables.timed, &transaction)
             }
-        default: break
+        default: try putEmpty(JobListKey(record, node.job), in: tables.jobLists, &transaction)
         }
         return record.state
     }

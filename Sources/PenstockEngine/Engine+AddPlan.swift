@@ -57,6 +57,7 @@ extension Engine {
             plan.queueNames.append(range)
             plan.queues.append(try queueID(decoder.bytes.extracting(range)))
         }
+        if !settings.isEmpty { giveDefaults(to: &decoder) }
         for item in 0..<(try decoder.itemCount()) {
             let fields = try decoder.nextItem()
             let nodes = fields.nodes

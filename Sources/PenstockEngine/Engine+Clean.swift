@@ -12,7 +12,7 @@ extension Engine {
         static let hasAge = CleanFlags(rawValue: 1 << 1)
     }
 
-    /// Jobs of other queues or states that a walk may pass for one step.
+    /// Entries, of other queues too, that a walk may pass for one step.
     private static let passedPerStep = 16
 
     mutating func clean(
@@ -34,6 +34,7 @@ extension Engine {
             clean(queue, [state], olderThan: age, limit: limit == 0 ? .max : limit)
         case .obliterate(let force):
             if !force, let job = try leasedJob({ $0.queue == queue }, transaction) { throw .refused(leased(job)) }
+            try planning { () throws(LMDBError) in try forgetSettings(of: queue, &transaction, &result) }
             // Finished ones first: those that are cancelled here have to tell that before they go.
             let states: [JobState] = [
                 .completed, .failed, .cancelled, .waitingChildren, .waiting, .delayed, .active,
@@ -120,8 +121,7 @@ extension Engine {
         effects.append(removal)
     }
 
-    /// The next entry of what the walk goes over: the index of the state, or where there is none of the queue's own,
-    /// a table that holds more than its jobs.
+    /// The next entry of what the walk goes over: the index of the state, or, of active jobs, the leases of all queues.
     private mutating func nextJob(
         of queue: QueueID,
         in state: JobState,
@@ -140,19 +140,13 @@ extension Engine {
                 var reader = WireReader(value)
                 return try reader.jobID()
             }
-        case .delayed:
-            let key = DelayedKey(due: effect.cursor, job: JobID(effect.detail))
-            guard let next = try transaction.entry(after: key, in: tables.delayed)?.key else { return nil }
-            (effect.cursor, effect.detail) = (next.due, next.job.rawValue)
-            return next.job
-        case .active, .waitingChildren:
-            let table = state == .active ? tables.leases : tables.jobs
-            guard let next = try transaction.entry(after: effect.cursor, in: table)?.key else { return nil }
+        case .active:
+            guard let next = try transaction.entry(after: effect.cursor, in: tables.leases)?.key else { return nil }
             effect.cursor = next
             return JobID(next)
-        case .completed, .failed, .cancelled:
-            let key = FinishedKey(queue, state, time: effect.cursor, job: JobID(effect.detail))
-            guard let next = try transaction.entry(after: key, in: tables.finished)?.key, next.queue == queue,
+        case .delayed, .waitingChildren, .completed, .failed, .cancelled:
+            let key = JobListKey(queue, state, time: effect.cursor, job: JobID(effect.detail))
+            guard let next = try transaction.entry(after: key, in: tables.jobLists)?.key, next.queue == queue,
                 next.state == state.rawValue
             else { return nil }
             (effect.cursor, effect.detail) = (next.time, next.job.rawValue)

@@ -96,6 +96,7 @@ extension Engine {
         case .remove: try remove(effect, &transaction, &result)
         case .removeFlow: try removeFlow(effect, &transaction, &result)
         case .clean: try clean(effect, &transaction, &result)
+        case .promoteQueue: try promoteQueue(effect, &transaction, &result)
         case .start: try start(effect, &transaction, &result)
         }
     }

@@ -17,7 +17,7 @@ extension Engine {
         if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: job, &transaction) }
         try move(&record, of: job, to: state, &transaction, &result)
         if record.flags.contains(.hasRetention) { queues[Int(record.queue.rawValue) - 1].mayHaveRetentions = true }
-        try putEmpty(FinishedKey(record, job), in: tables.finished, &transaction)
+        try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
         if record.marks.contains(.repeats) { try goOnRepeating(job, record, &transaction) }
         if record.dependents > 0 {

@@ -1,8 +1,8 @@
 import LMDB
 import PenstockWire
 
-/// Commands about jobs and flows that exist, from any client: cancel, retry, finish by hand, resolve an edge by hand, remove,
-/// update, clear logs.
+/// Commands about jobs, flows and queues that exist, from any client: cancel, retry, finish by hand, resolve an edge by
+/// hand, remove, update, clear logs, promote, set.
 extension Engine {
     /// Applies the command, or refuses it with nothing written.
     mutating func applyFlowCommand(
@@ -22,6 +22,8 @@ extension Engine {
             case .clean: try clean(read(Clean.self, body), &transaction, &result)
             case .update: try update(read(Update.self, body), &transaction, &result)
             case .clearLogs: try clearLogs(read(ClearLogs.self, body), &transaction)
+            case .setQueue: try setQueue(read(SetQueue.self, body), &transaction, &result)
+            case .promoteJobs: try promote(read(Promote.self, body), &transaction, &result)
             default: preconditionFailure("\(command.kind) is no command about a flow")
             }
         } catch {
@@ -32,7 +34,7 @@ extension Engine {
         }
         try carryOutEffects(&transaction, &result)
         switch command.kind {
-        case .finish, .resolve, .update, .clearLogs: outcomes.succeed(command, at: index)
+        case .finish, .resolve, .update, .clearLogs, .setQueue: outcomes.succeed(command, at: index)
         default: outcomes.succeed(command, at: index, count: effects.touched)
         }
     }

@@ -115,7 +115,8 @@ extension Engine {
     ///
     /// Moved to waiting-children, it waits for every unprocessed edge, those that `continue` had let go of included;
     /// where there is none, the lease goes on. Moved to delayed while an edge counts, it waits for its dependencies
-    /// first, and its delay begins at the release.
+    /// first, and its delay begins at the release. Moved back because a rate was reached, it comes back at once, and its
+    /// queue rests.
     ///
     /// - Returns: true where the lease has ended.
     private mutating func move(
@@ -128,7 +129,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(PlanError) -> Bool {
         let request = try reading { () throws(WireError) in try Move.Head(body) }
-        let moves = request.to == .delayed || stored.dependencies.unprocessed > 0
+        let moves = request.to != .waitingChildren || stored.dependencies.unprocessed > 0
         try planning { () throws(LMDBError) in
             if request.hasData {
                 let data = Payload(request.contentType, body.array(request.data))
@@ -147,7 +148,9 @@ extension Engine {
                 &transaction
             )
             if request.to == .waitingChildren { try attach(&record, of: command.job, &transaction) }
-            try returnOrFail(&record, of: command.job, after: request.delay, &transaction, &result)
+            let wait = request.to == .delayed ? request.delay : 0
+            try returnOrFail(&record, of: command.job, after: wait, &transaction, &result)
+            if request.to == .rateLimited { result.limitedQueues.append((record.queue, request.delay)) }
         }
         outcomes.succeed(command, at: index, hasMoved: moves)
         return moves

@@ -99,6 +99,9 @@ extension Engine {
                 let key = ReadyKey(record.queue, record.turn)
                 guard try transaction.get(key, in: tables.ready) == nil else { continue }
                 try makeReady(&record, of: job, &transaction, &result)
+                try rewrite(record, of: job, &transaction)
+            case .waitingChildren:
+                try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
             case .delayed:
                 guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else {
                     continue

@@ -71,8 +71,11 @@ extension Engine {
     ) throws(LMDBError) {
         let job = effect.job
         if record.state.isFinished {
-            _ = try transaction.delete(FinishedKey(record, job), in: tables.finished)
+            _ = try transaction.delete(JobListKey(record, job), in: tables.jobLists)
         } else {
+            if record.state == .waitingChildren {
+                _ = try transaction.delete(JobListKey(record, job), in: tables.jobLists)
+            }
             try takeAway(&record, of: job, &transaction, &result)
         }
         queues[Int(record.queue.rawValue) - 1].counts[record.state] -= 1

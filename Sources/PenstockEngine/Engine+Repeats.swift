@@ -65,7 +65,9 @@ extension AddTail {
             contentType: payload.contentType,
             data: bytes.array(payload.data),
             headers: try payload.headers,
-            options: options
+            options: options,
+            // What the job was given stays, whatever the defaults of its queue are by then.
+            explicit: .all
         )
         self.init(queues: [queue], items: [AddItem(kind: .job, nodes: [node])])
     }

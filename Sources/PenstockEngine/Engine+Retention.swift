@@ -109,13 +109,13 @@ extension Engine {
     ) throws(LMDBError) {
         let queue = queues[retentionWalk.queue].id
         let state = RetentionWalk.states[retentionWalk.state]
-        let last = FinishedKey(queue, state, time: retentionWalk.time, job: retentionWalk.job)
+        let last = JobListKey(queue, state, time: retentionWalk.time, job: retentionWalk.job)
         if retentionWalk.isAtStart {
             retentionWalk.isWhole = queues[retentionWalk.queue].mayHaveRetentions
             queues[retentionWalk.queue].mayHaveRetentions = false
         }
         guard queues[retentionWalk.queue].counts[state] > 0,
-            let key = try transaction.entry(after: last, in: tables.finished)?.key, key.queue == queue,
+            let key = try transaction.entry(after: last, in: tables.jobLists)?.key, key.queue == queue,
             key.state == state.rawValue, let record = try record(of: key.job, transaction)
         else { return retentionWalk.goOnWithNextState() }
         effects.steps += 1

@@ -82,7 +82,7 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        _ = try transaction.delete(FinishedKey(record, job), in: tables.finished)
+        _ = try transaction.delete(JobListKey(record, job), in: tables.jobLists)
         try keepCompletedAttempt(&record, of: job, &transaction)
         if !flags.contains(.keepsCounters) {
             record.attemptsMade = 0
@@ -274,8 +274,8 @@ extension Engine {
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) -> Effect? {
-        var key = FinishedKey(retryOf: effect)
-        while let next = try transaction.entry(after: key, in: tables.finished)?.key, next.queue == key.queue,
+        var key = JobListKey(retryOf: effect)
+        while let next = try transaction.entry(after: key, in: tables.jobLists)?.key, next.queue == key.queue,
             next.state == key.state
         {
             if effects.isExhausted {
@@ -300,7 +300,7 @@ extension Effect {
     }
 }
 
-extension FinishedKey {
+extension JobListKey {
     /// The job that a retry of a queue has seen last.
     init(retryOf effect: Effect) {
         queue = QueueID(UInt32(truncatingIfNeeded: effect.subject))

@@ -106,6 +106,7 @@ extension Engine {
         scratch.removeAll()
         scratch.jobID(entry.job)
         try transaction.put(scratch.span, for: ReadyKey(entry.queue, entry.turn), in: tables.ready)
+        countReady(entry.queue, entry.turn.priority, by: 1)
     }
 
     /// Puts a key that stands for itself.
@@ -140,6 +141,7 @@ extension Engine {
                 queueIDs[record.name] = record.id
                 entry = try cursor.next()
             }
+            try loadSettings(transaction)
         } catch {
             throw .lmdb(error)
         }
@@ -168,6 +170,7 @@ extension Engine {
             try transaction.put(scratch.span, for: UInt64(id.rawValue), in: tables.queues)
         }
         dirtyQueues.removeAll(keepingCapacity: true)
+        if !readyChanges.isEmpty { try writeReadyChanges(&transaction) }
     }
 
     /// The ids that the large adds have set aside.

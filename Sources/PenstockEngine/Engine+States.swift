@@ -17,6 +17,11 @@ extension Engine {
         queues[queue].counts[old] -= 1
         queues[queue].counts[state] += 1
         markDirty(record.queue)
+        if old == .waitingChildren {
+            _ = try transaction.delete(JobListKey(record.queue, old, time: 0, job: job), in: tables.jobLists)
+        } else if state == .waitingChildren {
+            try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
+        }
         if state.isFinished {
             record.finishedAt = meta.wall
             result.finishedJobs.append(job)
@@ -101,7 +106,25 @@ extension Engine {
     ) throws(LMDBError) {
         record.due = meta.elapsed + milliseconds
         if record.state != .delayed { try move(&record, of: job, to: .delayed, &transaction, &result) }
+        try putDelayed(record, job, &transaction)
+    }
+
+    mutating func putDelayed(
+        _ record: JobRecord,
+        _ job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
         try putEmpty(DelayedKey(due: record.due, job: job), in: tables.delayed, &transaction)
+        try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
+    }
+
+    mutating func deleteDelayed(
+        _ record: JobRecord,
+        _ job: JobID,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+        _ = try transaction.delete(JobListKey(record, job), in: tables.jobLists)
     }
 
     /// Brings a job back that is in no index now: to waiting-children while an edge counts, else to its queue, at once
@@ -132,9 +155,12 @@ extension Engine {
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
         switch record.state {
-        case .waiting: _ = try transaction.delete(ReadyKey(record.queue, record.turn), in: tables.ready)
+        case .waiting:
+            if try transaction.delete(ReadyKey(record.queue, record.turn), in: tables.ready) {
+                countReady(record.queue, record.priority, by: -1)
+            }
         case .delayed:
-            _ = try transaction.delete(DelayedKey(due: record.due, job: job), in: tables.delayed)
+            try deleteDelayed(record, job, &transaction)
             if record.marks.contains(.isTimed) { _ = try leaveTimed(record, of: job, &transaction) }
         case .active: _ = try transaction.delete(job.rawValue, in: tables.leases)
         case .waitingChildren, .completed, .failed, .cancelled: break
@@ -182,8 +208,12 @@ extension Engine {
     mutating func promote(_ transaction: inout WriteTransaction, _ result: inout BatchResult) throws(LMDBError) {
         for _ in 0..<Engine.promotedPerCommandMax {
             guard let key = try firstDelayed(transaction), key.due <= meta.elapsed else { return }
-            _ = try transaction.delete(key, in: tables.delayed)
-            guard var record = try record(of: key.job, transaction), record.state == .delayed else { continue }
+            guard var record = try record(of: key.job, transaction), record.state == .delayed, record.due == key.due
+            else {
+                _ = try transaction.delete(key, in: tables.delayed)
+                continue
+            }
+            try deleteDelayed(record, key.job, &transaction)
             if let time = try leaveTimed(record, of: key.job, &transaction) {
                 // Not before its time, if the wall clock was set back meanwhile.
                 try delay(&record, of: key.job, until: time, &transaction, &result)

@@ -25,6 +25,10 @@ package struct Engine: ~Copyable {
     var lastQueue: (name: [UInt8], id: QueueID) = ([], QueueID(0))
     /// Queues whose row is to be written at the end of the batch.
     var dirtyQueues: [QueueID] = []
+    /// The settings of the queues of which something was set.
+    package internal(set) var settings: [QueueID: QueueSettings] = [:]
+    /// How many ready jobs more there are of a priority than the database knows; none of priority 0.
+    var readyChanges: [PriorityKey: Int32] = [:]
     /// The live leases as of the hand-over of the batch: the job at each slot.
     var leaseSet = LeaseSet()
 
@@ -157,6 +161,7 @@ package struct Engine: ~Copyable {
             nextRuns = nil
             mayOweRuns = true
             dirtyQueues.removeAll()
+            readyChanges.removeAll()
             result.removeAll()
             if case .lmdb(let error) = error {
                 guard case .full = environment.classify(error) else { throw .lmdb(error) }
@@ -236,7 +241,7 @@ package struct Engine: ~Copyable {
         case .report:
             let body = batch.arena.span.extracting(command.body)
             try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
-        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs:
             let body = batch.arena.span.extracting(command.body)
             try applyFlowCommand(command, at: place, body, &transaction, &result)
         case .stage:

@@ -103,9 +103,9 @@ struct JobRecord: Sendable {
     var createdAt: UInt64 = 0
     var startedAt: UInt64 = 0
     var finishedAt: UInt64 = 0
-    /// While waiting: since when (elapsed time; for the jobs of a large add, since they were staged). While delayed: when
-    /// it is due (elapsed time). While active: the written lease's token. In waiting-children: how long it is to wait
-    /// once it is released. Finished: when that was (elapsed time).
+    /// While waiting: since when (elapsed time). While delayed: when it is due (elapsed time). While active: the written
+    /// lease's token. In waiting-children: how long it is to wait once it is released. Finished: when that was (elapsed
+    /// time).
     var due: UInt64 = 0
     var firstDependent = JobID.none
     var firstDependentPosition: UInt32 = 0

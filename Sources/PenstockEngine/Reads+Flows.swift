@@ -1,7 +1,7 @@
 package import LMDB
 package import PenstockWire
 
-/// Flows and queues.
+/// Flows.
 extension Reads {
     package func flow<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ flow: FlowID,
@@ -179,27 +179,6 @@ extension Reads {
             entry = try cursor.next()
         }
         return true
-    }
-
-    package func queue<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        _ name: String,
-        _ snapshot: borrowing Snapshot,
-        _ leases: some LeaseLookup
-    ) throws(Failure) -> QueueView {
-        guard let id = queueIDs[name] else {
-            throw .refused(
-                WireError(.queueNotFound, "There is no queue \(Names.quoted(name)): no job was ever added to it.")
-            )
-        }
-        let record = try wrap { () throws(LMDBError) -> QueueRecord? in
-            guard let bytes = try snapshot.get(UInt64(id.rawValue), in: tables.queues) else { return nil }
-            return try decode { () throws(WireError) in try QueueRecord(id: id, bytes) }
-        }
-        var view = QueueView(commit: snapshot.id, counts: record?.counts ?? StateCounts())
-        var leased: [JobID] = []
-        leases.leases(in: id) { leased.append($0.job) }
-        try correct(&view.counts, leased, snapshot)
-        return view
     }
 
     /// Counts the leased jobs that the snapshot still has as waiting as active.

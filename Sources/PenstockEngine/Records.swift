@@ -69,7 +69,7 @@ struct MetaRecord: Sendable {
 
 /// A queue: its name, and how many jobs it has in each state.
 ///
-///     u32 checksum (0: none yet) | u8 version | StateCounts | str8 name
+///     u32 checksum (0: none yet) | u8 version | StateCounts | u32 mostUrgent | str8 name
 struct QueueRecord: Sendable {
     static let version: UInt8 = 1
 
@@ -77,6 +77,8 @@ struct QueueRecord: Sendable {
     var name: String
     /// As stored: a lease that is not written counts as waiting.
     var counts = StateCounts()
+    /// Ready jobs of priority 0. Those of any other are counted in a table.
+    var mostUrgent: UInt32 = 0
     /// Changed since it was last written.
     var isDirty = false
     /// Not stored: some of its finished jobs may say themselves how long they are kept.
@@ -91,6 +93,7 @@ struct QueueRecord: Sendable {
         writer.u32(0)
         writer.u8(QueueRecord.version)
         counts.encode(into: &writer)
+        writer.u32(mostUrgent)
         writer.string8(name)
     }
 
@@ -100,6 +103,7 @@ struct QueueRecord: Sendable {
         _ = try reader.u8()
         self.id = id
         counts = try StateCounts(from: &reader)
+        mostUrgent = try reader.u32()
         name = try reader.string8("queue name")
     }
 }

@@ -4,12 +4,11 @@ import PenstockWire
 /// The tables of the database, and the type of each one's key. Keys are big-endian: their order has a meaning.
 package struct Tables: Sendable {
     package static let names = [
-        "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "finished", "edges", "dependents",
+        "meta", "queues", "jobs", "payloads", "results", "ready", "delayed", "jobLists", "edges", "dependents",
         "flows", "flowNames", "sessions", "outcomes", "customIDs", "leases", "laterJobs", "pending", "settlements",
         "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
         "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
-        "startLimits", "startLimitsDue", "attempts",
-        "reports", "logs", "timed",
+        "startLimits", "startLimitsDue", "attempts", "reports", "logs", "timed", "queueSettings", "priorities",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -26,8 +25,8 @@ package struct Tables: Sendable {
     let ready: Table<ReadyKey>
     /// Jobs that wait for a time; no value.
     let delayed: Table<DelayedKey>
-    /// Jobs that have ended, by queue, state and time; no value.
-    let finished: Table<FinishedKey>
+    /// The jobs of every queue that are delayed, wait for children, or have ended, by state and time; no value.
+    let jobLists: Table<JobListKey>
     /// ``EdgeRecord`` by dependent and position.
     let edges: Table<EdgeKey>
     /// The second and further dependents of a job; the value is the edge's position. The first is in its record.
@@ -92,6 +91,10 @@ package struct Tables: Sendable {
     let logs: Table<EdgeKey>
     /// The delayed jobs that wait for a wall time, by that; no value. They stand among the delayed ones, too.
     let timed: Table<DelayedKey>
+    /// `u32 checksum (0: none yet) | u8 version | QueueSettings` by queue id, of the queues of which something was set.
+    let queueSettings: Table<UInt64>
+    /// How many ready jobs a queue has of a priority, but for priority 0: those are counted in the queue's row.
+    let priorities: Table<PriorityKey>
 
     init(_ environment: Environment) {
         meta = environment.table("meta")
@@ -101,7 +104,7 @@ package struct Tables: Sendable {
         results = environment.table("results")
         ready = environment.table("ready")
         delayed = environment.table("delayed")
-        finished = environment.table("finished")
+        jobLists = environment.table("jobLists")
         edges = environment.table("edges")
         dependents = environment.table("dependents")
         flows = environment.table("flows")
@@ -132,6 +135,8 @@ package struct Tables: Sendable {
         reports = environment.table("reports")
         logs = environment.table("logs")
         timed = environment.table("timed")
+        queueSettings = environment.table("queueSettings")
+        priorities = environment.table("priorities")
     }
 }
 
@@ -183,15 +188,24 @@ struct DelayedKey: DecodableTableKey {
     }
 }
 
-/// `u32 queue | u8 state | u64 finishedAt (wall milliseconds) | u64 job`
-struct FinishedKey: DecodableTableKey {
+/// `u32 queue | u8 state | u64 time | u64 job`
+///
+/// The time is when a delayed job is due (elapsed milliseconds), or when a finished one ended (wall milliseconds); jobs
+/// that wait for children have none: they stand in the order of their adds.
+struct JobListKey: DecodableTableKey, Equatable {
     var queue: QueueID
     var state: UInt8
     var time: UInt64
     var job: JobID
 
     init(_ record: JobRecord, _ job: JobID) {
-        self.init(record.queue, record.state, time: record.finishedAt, job: job)
+        let time =
+            switch record.state {
+            case .delayed: record.due
+            case .waitingChildren: UInt64(0)
+            default: record.finishedAt
+            }
+        self.init(record.queue, record.state, time: time, job: job)
     }
 
     init(_ queue: QueueID, _ state: JobState, time: UInt64, job: JobID) {
@@ -216,6 +230,28 @@ struct FinishedKey: DecodableTableKey {
         self.state = state
         self.time = time
         self.job = JobID(job)
+    }
+}
+
+/// `u32 queue | u32 priority`
+struct PriorityKey: DecodableTableKey, Hashable {
+    var queue: QueueID
+    var priority: UInt32
+
+    init(_ queue: QueueID, _ priority: UInt32) {
+        self.queue = queue
+        self.priority = priority
+    }
+
+    func encode(into writer: inout KeyWriter) {
+        writer.append(queue.rawValue)
+        writer.append(priority)
+    }
+
+    init?(from reader: inout KeyReader) {
+        guard let queue = reader.readUInt32(), let priority = reader.readUInt32() else { return nil }
+        self.queue = QueueID(queue)
+        self.priority = priority
     }
 }
 

@@ -55,9 +55,10 @@ extension Server {
         case .addHeld: try addHeld(body, session)
         case .move: try move(body, session)
         case .report: try report(body, session)
-        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .promote:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
+        case .setQueue: try change(.setQueue, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)
@@ -440,6 +441,7 @@ extension Opcode {
         case .clean: .clean
         case .update: .update
         case .clearLogs: .clearLogs
+        case .promote: .promoteJobs
         default: preconditionFailure("\(self) is no command that the engine reads")
         }
     }

@@ -32,6 +32,7 @@ extension Server {
             )
             source.endFrame()
             if let error = source.error { throw error }
+            for slot in dispatcher.takeWriteRequests() { writeLease(slot) }
             return hasMore
         } catch {
             fail(error)

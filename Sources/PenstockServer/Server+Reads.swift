@@ -62,7 +62,26 @@ extension Server {
         case .getQueue:
             let request = try GetQueue(body: body)
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
-                try reads.queue(request.queue, snapshot, leases)
+                var view = try reads.queue(request.queue, snapshot, leases, elapsed: clock.elapsed)
+                if let queue = reads.queueIDs[request.queue] {
+                    view.limitedFor = dispatcher.limitedFor(queue, now: clock.monotonic)
+                }
+                return view
+            }
+        case .getJobs:
+            let request = try GetJobs(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.jobs(request, snapshot, leases, elapsed: clock.elapsed)
+            }
+        case .listQueues:
+            let request = try ListQueues(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.queues(request, snapshot, leases)
+            }
+        case .getPriorities:
+            let request = try GetPriorities(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.priorities(request, snapshot, leases)
             }
         case .getSchedulers:
             let request = try GetSchedulers(body: body)

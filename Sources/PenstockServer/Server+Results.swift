@@ -34,6 +34,7 @@ extension Server {
         if result.hasMoreSessions { nextExpiry = 0 }
         if result.hasLookedForRetention || !result.finishedJobs.isEmpty { noteRetention(result) }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
+        if !result.changedQueues.isEmpty || !result.limitedQueues.isEmpty { setGates(result) }
         for slot in result.openedSessions { didOpen(slot) }
         for outcomes in result.outcomes { answer(outcomes, result) }
         dispatcher.settle(
@@ -66,6 +67,12 @@ extension Server {
             }
         }
         if let waiting = session.welcoming, session.isSettled { welcome(waiting, session) }
+    }
+
+    private func setGates(_ result: borrowing BatchResult) {
+        let now = clock.monotonic
+        for change in result.changedQueues { dispatcher.set(change.queue, to: change.settings, now: now) }
+        for limit in result.limitedQueues { dispatcher.rest(limit.queue, until: now &+ limit.milliseconds) }
     }
 
     private func learn(_ queues: [QueueID]) {

@@ -161,6 +161,9 @@ extension Server {
             case .flow(let flow): return .flow(flow)
             case .queue, nil: return nil
             }
+        case .promote:
+            guard case .job(let job)? = (try? Promote(body: body))?.target else { return nil }
+            return .job(.id(job))
         case .remove:
             switch (try? Remove(body: body))?.target {
             case .job(let job, _): return .job(.id(job))

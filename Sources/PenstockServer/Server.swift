@@ -161,6 +161,8 @@ package final class Server {
         }
         do throws(ServerError) {
             try restoreLeases(stoppedAt: engine.stoppedAt)
+            let now = clock.monotonic
+            for (queue, settings) in engine.settings { dispatcher.set(queue, to: settings, now: now) }
             carryOn()
             try listen()
             try startWriter(engine)
@@ -338,7 +340,7 @@ package final class Server {
     /// Arms the one timer for whatever is due next.
     private func arm(now: UInt64) {
         var next = min(dispatcher.leases.nextDeadline, dispatcher.leases.nextWrite, waits.nextDeadline, nextHeld)
-        next = min(next, dispatcher.timeouts.next)
+        next = min(next, dispatcher.timeouts.next, dispatcher.nextOpening)
         next = min(next, nextSchedulerLook(now: now))
         if connectionCount > 0 || nextHousekeeping > 0 { next = min(next, nextHousekeeping) }
         if nextDue != .max && !isPromoting {
@@ -385,12 +387,14 @@ package final class Server {
             logger.warning("the server stood still", metadata: ["milliseconds": "\(gap)"])
             // What has arrived meanwhile is read before anything may expire.
             dispatcher.shift(by: gap)
+            dispatcher.shiftGates(by: gap)
             for session in sessions.all { session.lastHeard += gap }
             for connection in connections { connection?.lastHeard += gap }
             return
         }
         let now = clock.monotonic
         tendLeases(now: now)
+        dispatcher.openDueGates(now: now)
         promoteDue()
         expireDue()
         retain(now: now)

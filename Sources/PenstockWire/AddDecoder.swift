@@ -18,6 +18,8 @@ package struct AddDecoder: ~Escapable {
     private var jobsLeft: Int
     private var itemsRead = 0
     private var mayHaveKeys = false
+    /// What the nodes of some queues have of options that they do not give; by the queue's index. Mostly empty.
+    package var defaults: [UInt16: NodeOptions] = [:]
 
     /// Bytes that the smallest node takes.
     package static let nodeByteCountMin = 13
@@ -207,7 +209,7 @@ package struct AddDecoder: ~Escapable {
             customID: .empty,
             childKey: .empty,
             headers: .empty,
-            options: .default
+            options: defaults.isEmpty ? .default : defaults[queue] ?? .default
         )
         let optionCount = Int(try reader.u8())
         var seen: UInt32 = 0

@@ -88,6 +88,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case timedOut = 502
     case settling = 503
     case customIDBusy = 504
+    case queueFull = 505
 
     // Not the caller's fault.
     case internalError = 600
@@ -101,7 +102,8 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
         switch self {
         case .ok: .server
         case .heartbeatMissed: .retryNow
-        case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout, .settling, .customIDBusy:
+        case .tooManyConnections, .full, .draining, .timedOut, .outputOverflow, .helloTimeout, .settling, .customIDBusy,
+            .queueFull:
             .retryLater
         case .fenced: .fenced
         case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge, .notRetryable,

@@ -22,7 +22,9 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case clean = 0x55
     case setScheduler = 0x56
     case removeScheduler = 0x57
+    case setQueue = 0x58
     case update = 0x59
+    case promote = 0x5a
     case clearLogs = 0x5b
 
     // Lease side.
@@ -50,6 +52,9 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getTree = 0x4a
     case listFlows = 0x4b
     case getSchedulers = 0x4c
+    case getJobs = 0x4d
+    case listQueues = 0x4e
+    case getPriorities = 0x4f
     case getLogs = 0x60
     case getAttempts = 0x61
 
@@ -57,7 +62,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     package var isDurable: Bool {
         switch self {
         case .add, .complete, .fail, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove, .clean,
-            .setScheduler, .removeScheduler, .report, .update, .clearLogs:
+            .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote:
             true
         default: false
         }

@@ -17,7 +17,10 @@ extension Dump {
         }
         for effect in pending where effect.kind == .publish {
             let isReady = Set(ready.map(\.job) + delayed.map(\.job))
+            let isListed = Set(lists.map(\.job))
             for (id, job) in jobs where id.rawValue >= effect.subject && id.rawValue < effect.detail {
+                let hasList = job.state == .delayed || job.state == .waitingChildren
+                if hasList && !isListed.contains(id) { lists.append(JobListKey(job, id)) }
                 if isReady.contains(id) { continue }
                 if job.state == .waiting { ready.append((ReadyKey(job.queue, job.turn), id)) }
                 if job.state == .delayed { delayed.append(DelayedKey(due: job.due, job: id)) }

@@ -26,7 +26,12 @@ struct Dump {
     var results = SortedRows<JobID, Int>()
     var ready: [(key: ReadyKey, job: JobID)] = []
     var delayed: [DelayedKey] = []
-    var finished: [FinishedKey] = []
+    /// Jobs by queue, state and time.
+    var lists: [JobListKey] = []
+    var settings: [QueueID: QueueSettings] = [:]
+    /// Rows that count ready jobs by priority; and how many rows of the ready index there are.
+    var priorities: [PriorityKey: UInt32] = [:]
+    var readyRows: [PriorityKey: UInt32] = [:]
     var edges: [(key: EdgeKey, record: EdgeRecord)] = []
     var dependents: [(key: DependentKey, position: UInt32)] = []
     var flows = SortedRows<FlowID, FlowRecord>()
@@ -85,9 +90,15 @@ struct Dump {
         try walk(tables.ready, snapshot) { key, value in
             var reader = WireReader(value)
             ready.append((key, try reader.jobID()))
+            readyRows[PriorityKey(key.queue, key.turn.priority), default: 0] += 1
+        }
+        try walk(tables.queueSettings, snapshot) { settings[QueueID(UInt32($0))] = try QueueSettings(row: $1) }
+        try walk(tables.priorities, snapshot) { key, value in
+            var reader = WireReader(value)
+            priorities[key] = try reader.u32()
         }
         try walk(tables.delayed, snapshot) { key, _ in delayed.append(key) }
-        try walk(tables.finished, snapshot) { key, _ in finished.append(key) }
+        try walk(tables.jobLists, snapshot) { key, _ in lists.append(key) }
         try walk(tables.edges, snapshot) { key, value in edges.append((key, try EdgeRecord(value))) }
         try walk(tables.dependents, snapshot) { key, value in
             var reader = WireReader(value)
@@ -207,6 +218,8 @@ extension Dump {
         if engine.openFlow != nil { problems.append("a flow was not written") }
         if !engine.effects.isEmpty { problems.append("an effect was neither carried out nor stored") }
         if engine.openSettlement != nil { problems.append("a settlement was not written") }
+        if engine.settings != settings { problems.append("the engine knows other settings than are stored") }
+        if !engine.readyChanges.isEmpty { problems.append("a count of ready jobs was not written") }
         if !engine.dirtyQueues.isEmpty { problems.append("a queue was not written") }
         return problems
     }

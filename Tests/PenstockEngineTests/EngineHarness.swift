@@ -469,10 +469,10 @@ final class EngineHarness {
 
     // MARK: Reads
 
-    /// The leases that the database does not know.
+    /// The leases, as the server's memory has them.
     var lookup: HarnessLeases {
         HarnessLeases(
-            overlays: leases.values.filter { !$0.isWritten }.map {
+            overlays: leases.values.map {
                 LeaseOverlay(job: $0.job, queue: $0.queue, flow: $0.flow, startedAt: $0.startedAt)
             }
         )
@@ -497,7 +497,11 @@ final class EngineHarness {
     }
 
     func queue(_ name: String = "q") throws -> StateCounts {
-        try open.read { try open.reads.queue(name, $0, lookup).counts }
+        try queueView(name).counts
+    }
+
+    func queueView(_ name: String = "q") throws -> QueueView {
+        try open.read { try open.reads.queue(name, $0, lookup, elapsed: elapsed) }
     }
 
     func kinds(_ job: JobID) throws -> [DependencyKind] { try edges(job).map(\.kind) }

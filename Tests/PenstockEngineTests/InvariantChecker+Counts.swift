@@ -48,6 +48,13 @@ extension InvariantChecker {
         for id in dump.flowNames { expect(dump.flows[id] != nil, "a name of flow \(id), which is not there") }
     }
 
+    mutating func checkPriorities() {
+        let dump = dump
+        var counts = dump.priorities
+        for (id, queue) in dump.queues where queue.mostUrgent > 0 { counts[PriorityKey(id, 0)] = queue.mostUrgent }
+        expect(counts == dump.readyRows, "ready jobs are counted as \(counts), and are \(dump.readyRows)")
+    }
+
     private mutating func checkLaterJobs() {
         let dump = dump
         let later = dump.jobs.filter { $0.value.marks.contains(.isAddedLater) }.map(\.key)

@@ -52,6 +52,7 @@ struct InvariantChecker {
         copy.checkSessions()
         copy.checkSchedulers()
         copy.checkRareRows()
+        copy.checkPriorities()
         return copy.found
     }
 
@@ -116,12 +117,11 @@ struct InvariantChecker {
             let job = dump.jobs[key.job]
             expect(job?.state == .delayed && job?.due == key.due, "the delayed entry of job \(key.job) is not its own")
         }
-        for key in dump.finished {
+        for key in dump.lists {
             let job = dump.jobs[key.job]
             expect(
-                job?.state.rawValue == key.state && job?.queue == key.queue && job?.finishedAt == key.time
-                    && job!.state.isFinished,
-                "the finished entry of job \(key.job) is not its own"
+                job.map { JobListKey($0, key.job) == key && $0.state != .waiting && $0.state != .active } == true,
+                "the entry of job \(key.job) in a list is not its own"
             )
         }
         for (id, lease) in dump.leases {
@@ -139,8 +139,10 @@ struct InvariantChecker {
                 }
             expect(jobs == rows, "\(jobs) jobs are \(state), and \(rows) stand in its index")
         }
-        let ended = dump.jobs.values.count { $0.state.isFinished && !$0.marks.contains(.isRemoved) }
-        expect(ended == dump.finished.count, "\(ended) jobs have ended, and \(dump.finished.count) stand in the index")
+        let listed = dump.jobs.values.count {
+            $0.state != .waiting && $0.state != .active && !$0.marks.contains(.isRemoved)
+        }
+        expect(listed == dump.lists.count, "\(listed) jobs belong into lists, and \(dump.lists.count) stand there")
         expect(Set(dump.ready.map(\.job)).count == dump.ready.count, "a job stands twice in the ready index")
     }
 
@@ -164,8 +166,8 @@ struct InvariantChecker {
             expect(job.flow == .none || dump.flows[job.flow] != nil, "job \(id) is in a flow that is not there")
             expect(job.state != .waiting || job.place != 0, "job \(id) waits without a place")
             expect(
-                job.state != .waiting || job.due <= dump.meta?.elapsed ?? 0,
-                "job \(id) waits since a time that has not come"
+                job.state != .waiting || (1...dump.meta!.elapsed).contains(job.due),
+                "job \(id) is waiting since \(job.due)"
             )
             expect(job.state.isFinished == (job.finishedAt != 0), "job \(id) is \(job.state), finished or not")
             expect(

@@ -315,4 +315,32 @@ import Testing
         #expect(try stage(.last, totals, tails[1], add: 1) == .ok)
         #expect(try stage(.first, totals, tails[0], add: 9) == .ok)
     }
+
+    @Test func `what a large add has not published is in no list, and has the defaults of its queue`() throws {
+        try engine.set([.defaults]) { $0.defaults.attempts = 4 }
+        let (totals, last) = try stageMost([chain(3), .single(job("late") { $0.delay = 60 })], nodes: 1)
+        #expect(try engine.list(.waitingChildren) == [] && engine.list(.delayed) == [])
+        #expect(try stage(.last, totals, last) == .ok)
+        #expect(try engine.list(.waitingChildren).count == 2 && engine.list(.delayed).count == 1)
+        let first = try #require(try engine.ready().first)
+        #expect(try engine.view(first.job).options.attempts == 4)
+    }
+
+    @Test func `the part with which a large add goes beyond a queue's length drops it`() throws {
+        try engine.add(job("known"))
+        try engine.set([.maxLength]) { $0.maxLength = 3 }
+        let (totals, tails) = parts([chain(3)], nodes: 1)
+        #expect(try stage(.first, totals, tails[0]) == .ok)
+        #expect(try stage(.next, totals, tails[1]) == .ok)
+        #expect(try stage(.last, totals, tails[2]) == .queueFull)
+        #expect(try engine.dump().jobs.count == 1)
+        let (smaller, both) = parts([chain(2)], nodes: 1)
+        #expect(try stage(.first, smaller, both[0], add: 2) == .ok)
+        // Others may have filled the queue between two parts.
+        try engine.add(job("between"))
+        #expect(try stage(.last, smaller, both[1], add: 2) == .queueFull)
+        try engine.complete(engine.ready()[0].job)
+        #expect(try stage(.first, smaller, both[0], add: 3) == .ok)
+        #expect(try stage(.last, smaller, both[1], add: 3) == .ok)
+    }
 }

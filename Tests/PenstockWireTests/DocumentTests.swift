@@ -125,6 +125,8 @@ import Testing
             2 * Limits.payloadBytesMax + Limits.progressBytesMax + Limits.headersBytesMax + 4096 <= Limits.frameBytesMax
         )
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
+        #expect(Limits.pageRowsMax * (JobPage.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
+        #expect(Limits.pageRowsMax * (QueuePage.Row.byteCountMin + 255) + 4096 <= Limits.frameBytesMax)
     }
 
     @Test func `the outcome of the largest large add fits a frame`() {

@@ -47,12 +47,12 @@ import Testing
         case .heartbeat: ([.client, .server], false)
         case .goodbye: ([.client, .server], true)
         case .add, .complete, .fail, .credit, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove,
-            .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs:
+            .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote:
             ([.client], false)
         case .deliver, .revoked, .applied: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
-            .getSchedulers, .getAttempts, .getLogs:
+            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities:
             ([.client], true)
         }
     }

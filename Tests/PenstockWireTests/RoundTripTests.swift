@@ -58,13 +58,13 @@ import Testing
         try check(Wait(target: .job(random.job()), timeout: random.number()), &random)
         try check(Wait(target: .flow(random.flow()), timeout: random.number()), &random)
         try check(GetQueue(queue: random.text()), &random)
-        try check(QueueView(commit: random.number(), counts: random.stateCounts()), &random)
         try check(GetAttempts(job: random.job()), &random)
         try check(AttemptList(commit: random.number(), rows: random.list { $0.attempt() }), &random)
         try check(GetLogs(job: random.job(), cursor: random.number(), rows: random.number()), &random)
         let lines = random.list { LogPage.Row(number: $0.number(), time: $0.number(), text: $0.text()) }
         let log = LogPage(commit: random.number(), next: random.number(), lines: random.number(), rows: lines)
         try check(log, &random)
+        try check(random.queueView(), &random)
         try check(GetServer(), &random)
         try check(random.serverView(), &random)
     }
@@ -86,6 +86,8 @@ import Testing
         try check(random.clean(), &random)
         try check(random.setScheduler(), &random)
         try check(RemoveScheduler(sequence: random.number(), id: random.text(least: 1)), &random)
+        try check(random.setQueue(), &random)
+        try check(random.promote(), &random)
     }
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
@@ -97,6 +99,33 @@ import Testing
         try check(random.flowPage(), &random)
         try check(GetSchedulers(after: random.text(), rows: random.number()), &random)
         try check(random.schedulerPage(), &random)
+        try check(random.getJobs(), &random)
+        try check(random.jobPage(), &random)
+        try check(ListQueues(cursor: random.number(), rows: random.number()), &random)
+        try check(random.queuePage(), &random)
+        try check(GetPriorities(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
+        try check(random.priorityPage(), &random)
+    }
+
+    @Test func `an option that is given is sent though it is at its default`() throws {
+        var writer = WireWriter()
+        let node = AddNode(queue: 0, name: "a", explicit: .all)
+        AddTail(queues: ["q"], items: [AddItem(kind: .job, nodes: [node])]).encode(into: &writer)
+        let bytes = writer.bytes
+        var decoder = try AddDecoder(tail: bytes.rawSpan, .add)
+        _ = try decoder.nextQueue()
+        _ = try decoder.itemCount()
+        _ = try decoder.nextItem()
+        var defaults = NodeOptions()
+        defaults.priority = 3
+        defaults.delay = 3
+        defaults.attempts = 3
+        defaults.backoff = Backoff(kind: .fixed, delay: 3, maximum: 0, jitter: 0)
+        defaults.onFailure = .wait
+        defaults.maxStalledCount = 3
+        defaults.keepLogs = 3
+        decoder.defaults[0] = defaults
+        #expect(try decoder.nextNode().options == .default)
     }
 
     @Test func `the short outcomes are read as they were written`() throws {

@@ -121,7 +121,8 @@ struct AddPlan {
                 customID: job.options.id,
                 childKey: job.key,
                 headers: try options.wireHeaders(),
-                options: try options.wire()
+                options: try options.wire(),
+                explicit: options.explicit
             )
         } catch {
             throw PenstockError(error.code, "Job \(Names.quoted(job.name)): \(error.message)")

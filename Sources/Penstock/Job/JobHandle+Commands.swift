@@ -93,6 +93,13 @@ extension JobHandle {
         )
     }
 
+    /// Makes a delayed job ready now, whatever time it would wait for. It takes its turn by its priority and its place.
+    ///
+    /// - Throws: ``PenstockError``; its code is `wrongState` where the job is not delayed.
+    public func promote() async throws(PenstockError) {
+        _ = try await client.count(Promote(sequence: 0, target: .job(id.wire)))
+    }
+
     // MARK: By hand
 
     /// Completes the job by hand, without a result. See ``complete(_:)``.

@@ -57,6 +57,50 @@ extension JobOptions {
         return options
     }
 
+    /// What was given: it is sent even where it is at its default, so that it wins over the defaults of the queue.
+    var explicit: ExplicitOptions {
+        var explicit: ExplicitOptions = []
+        if given.priority != nil { explicit.insert(ExplicitOptions(OptionTag.priority)) }
+        if given.delay != nil { explicit.insert(ExplicitOptions(OptionTag.delay)) }
+        if given.attempts != nil { explicit.insert(ExplicitOptions(OptionTag.attempts)) }
+        if given.backoff != nil { explicit.insert(ExplicitOptions(OptionTag.backoff)) }
+        if given.onFailure != nil { explicit.insert(ExplicitOptions(OptionTag.onFailure)) }
+        if given.maxStalledCount != nil { explicit.insert(ExplicitOptions(OptionTag.maxStalledCount)) }
+        if given.keepLogs != nil { explicit.insert(ExplicitOptions(OptionTag.keepLogs)) }
+        return explicit
+    }
+
+    /// An option that says something of one job can't be the default of a queue.
+    func checkQueueDefaults() throws(PenstockError) {
+        let ofOneJob: [(String, Bool)] = [
+            ("lifo", given.lifo != nil), ("id", given.id != nil), ("rejectExisting", given.rejectExisting != nil),
+            ("cancelSiblings", given.cancelSiblings != nil), ("repeatEvery", given.repeatEvery != nil),
+            ("headers", given.headers != nil),
+        ]
+        if let (name, _) = ofOneJob.first(where: \.1) {
+            throw PenstockError(.invalidOption, "The option \(name) of a job can't be a default of its queue.")
+        }
+    }
+
+    /// The defaults of a queue: those that it does not have are not given.
+    init(queueDefaults options: NodeOptions) {
+        let standard = NodeOptions.default
+        self.init(
+            priority: options.priority == standard.priority ? nil : Int(options.priority),
+            delay: options.delay == standard.delay ? nil : .milliseconds(options.delay),
+            attempts: options.attempts == standard.attempts ? nil : Int(options.attempts),
+            backoff: Backoff(options.backoff),
+            onFailure: options.onFailure == standard.onFailure ? nil : FailurePolicy(options.onFailure),
+            maxStalledCount: options.maxStalledCount == standard.maxStalledCount ? nil : Int(options.maxStalledCount),
+            keepCompleted: options.keepCompleted.map { Retention($0) },
+            keepFailed: options.keepFailed.map { Retention($0) },
+            timeout: options.timeout == 0 ? nil : .milliseconds(options.timeout),
+            ttl: options.ttl == 0 ? nil : .milliseconds(options.ttl),
+            keepLogs: options.keepLogs == standard.keepLogs ? nil : Int(options.keepLogs),
+            maxStarted: options.maxStarted == 0 ? nil : Int(options.maxStarted)
+        )
+    }
+
     /// The headers as the wire has them: in the order of their keys, and checked.
     func wireHeaders() throws(PenstockError) -> Headers {
         let result = Headers(headers.sorted { $0.key < $1.key }.map { Headers.Entry($0.key, $0.value) })

@@ -17,6 +17,8 @@ extension HandlerOutcome {
                 return .putOff(to: .waitingChildren, delay: 0, data: try encoded(error.data))
             case let error as Delayed:
                 return .putOff(to: .delayed, delay: milliseconds(error.delay), data: try encoded(error.data))
+            case let error as RateLimited:
+                return .putOff(to: .rateLimited, delay: max(1, milliseconds(error.duration)), data: nil)
             case let error as RetryAfter: return failed(error, delay: milliseconds(error.delay))
             case is UnrecoverableError: return failed(error, unrecoverable: true)
             default: return failed(error)

@@ -61,6 +61,20 @@ public struct Delayed: Error, Sendable, CustomStringConvertible {
     public var description: String { "the job is delayed by \(delay)" }
 }
 
+/// Thrown by a handler: what it calls can take no more for now, so no job of the queue begins for a while.
+///
+/// The job goes back to its place and runs again then. No attempt is counted, and
+/// jobs that run go on. The server does not store it: after a restart of the
+/// server jobs begin at once. For a rate that is known before, see ``Queue/setRateLimit(_:)``.
+public struct RateLimited: Error, Hashable, Sendable, CustomStringConvertible {
+    public let duration: Duration
+
+    /// - Parameter duration: 1 ms to ten years; what is less, or more, counts as that.
+    public init(for duration: Duration) { self.duration = duration }
+
+    public var description: String { "the queue rests for \(duration)" }
+}
+
 /// Thrown by ``Job/waitForChildren()``: the job has been moved to wait for its children, and this run of it is over.
 ///
 /// Let it pass through the handler. Throw it yourself after a

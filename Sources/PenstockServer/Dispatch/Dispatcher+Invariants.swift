@@ -38,12 +38,29 @@ extension Dispatcher {
             }
             precondition(stale == lanes[lane].staleCount)
             // A job and a taker never wait for one another.
-            precondition(!isWanted || !lanes[lane].window.mayHaveJobs || lanes[lane].isListed)
+            precondition(!isWanted || !lanes[lane].window.mayHaveJobs || lanes[lane].isListed || lanes[lane].isShut)
+            checkGate(lane)
         }
         precondition(listedCount == listed.count)
         precondition(windows == windowCount)
         precondition(entries <= configuration.entriesMax || windowCapacity == 1)
         for i in 0..<listed.count { precondition(lanes[Int(listed[i])].isListed) }
+    }
+
+    private borrowing func checkGate(_ lane: Int) {
+        guard let gate = lanes[lane].gate else { return precondition(!lanes[lane].isShut) }
+        var leased = 0
+        leases.forEachHeld { _, lease in
+            if lease.queue.rawValue == UInt32(lane) { leased += 1 }
+        }
+        precondition(gate.leased == leased)
+        // Nobody waits for a gate that is open, or for a time that no timer knows.
+        guard lanes[lane].isShut else { return }
+        switch gate.ask(now: 0) {
+        case .open: preconditionFailure("a lane is shut, and its gate is open")
+        case .shut: break
+        case .shutUntil(let time): precondition(nextOpening <= time || gate.ask(now: .max) == .shut)
+        }
     }
 
     private borrowing func checkSubscriptions() {

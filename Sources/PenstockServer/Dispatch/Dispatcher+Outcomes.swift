@@ -35,6 +35,7 @@ extension Dispatcher {
             let wasPending = leases[slot].phase == .pending
             let lease = leases.free(slot)
             if wasPending { giveBack(lease) }
+            freeSlot(of: lease.queue)
             if !disputes.isEmpty { leaveToIndex(slot) }
         }
     }
@@ -69,6 +70,7 @@ extension Dispatcher {
             switch lease.phase {
             case .live:
                 leases.revoke(slot)
+                freeSlot(of: lease.queue)
                 let place = subscriptions.place(lease.subscription)
                 let stream = place.map { subscriptions.entries[$0].subscription.stream }
                 revoked.append(Revocation(slot: slot, lease: lease, stream: stream))

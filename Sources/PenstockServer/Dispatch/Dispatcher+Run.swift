@@ -46,9 +46,9 @@ extension Dispatcher {
     ) -> Bool {
         guard let waiter = nextWaiter(lane) else { return false }
         let place = Int(waiter.slot)
-        guard let queueIndex = chooseQueue(waiter, source: &source) else {
-            // Whatever the last refill read has a lease: the next turn reads on.
-            return lanes[lane].window.needsRefill
+        guard let queueIndex = chooseQueue(waiter, now: now, source: &source) else {
+            // Its gate is shut, or whatever the last refill read has a lease: then the next turn reads on.
+            return lanes[lane].canProgress && lanes[lane].window.needsRefill
         }
         let queue = subscriptions.entries[place].subscription.queues[queueIndex]
         grant(queue, queueIndex: queueIndex, to: place, now: now, wall: wall, source: &source)
@@ -87,6 +87,7 @@ extension Dispatcher {
     @inline(__always)
     private mutating func chooseQueue<Source: DispatchSource & ~Copyable & ~Escapable>(
         _ waiter: Lane.Waiter,
+        now: UInt64,
         source: inout Source
     ) -> Int? {
         let place = Int(waiter.slot)
@@ -94,18 +95,20 @@ extension Dispatcher {
         var i = subscriptions.entries[place].next
         for _ in 0..<count {
             let queue = subscriptions.entries[place].subscription.queues[i]
-            if hasJob(queue, source: &source) && mayGrant(queue) { return i }
+            if mayGrant(queue, now: now) && hasJob(queue, source: &source) { return i }
             i = i &+ 1 == count ? 0 : i &+ 1
         }
         return nil
     }
 
-    /// The tests of a grant, in this order: pause, rate, concurrency of the queue, concurrency of the group, time
-    /// to start. None of them exists yet.
+    /// The tests of a grant, in this order: pause, rate, concurrency of the queue.
     ///
-    /// A queue that fails one will leave the row until what it waits for has come, and is then listed again.
+    /// A queue that fails one leaves the row until what it waits for may have come, and is then listed again.
     @inline(__always)
-    private func mayGrant(_ queue: QueueID) -> Bool { true }
+    private mutating func mayGrant(_ queue: QueueID, now: UInt64) -> Bool {
+        let lane = Int(queue.rawValue)
+        return lanes[lane].gate == nil || ask(lane, now: now)
+    }
 
     /// The window has a job: if it is empty, and the index may have more, after one refill.
     @inline(__always)
@@ -187,6 +190,7 @@ extension Dispatcher {
             lanes[lane].window.removeFirst()
             subscriptions.entries[place].subscription.creditJobs -= 1
             subscriptions.entries[place].subscription.creditBytes -= taken
+            if lanes[lane].gate != nil { pass(lane, slot, now: now) }
             let next = queueIndex &+ 1
             subscriptions.entries[place].next = next == subscriptions.entries[place].isWaiting.count ? 0 : next
         case .gone:

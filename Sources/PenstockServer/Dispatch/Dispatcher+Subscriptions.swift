@@ -10,7 +10,7 @@ extension Dispatcher {
         let id = subscriptions.insert(subscription)
         for queue in subscription.queues {
             let lane = Int(queue.rawValue)
-            while lanes.count <= lane { lanes.append(Lane()) }
+            addLanes(through: lane)
             if lanes[lane].subscriptionCount == 0 { windowCount += 1 }
             lanes[lane].subscriptionCount += 1
         }

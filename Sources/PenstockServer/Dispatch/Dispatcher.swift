@@ -48,6 +48,10 @@ struct Dispatcher: ~Copyable {
     var windowCount = 0
     /// Turns from which on a queue is left to the index, once the slot is free.
     var disputes: [Dispute] = []
+    /// No gate opens by itself before this time: when a timer is to call ``openDueGates(now:)``, which raises it.
+    var nextOpening = UInt64.max
+    /// Leases that are to be written at once.
+    var writeRequests: [UInt32] = []
     /// What a refill read; kept for its memory.
     var scratch: [ReadyEntry] = []
 
@@ -113,6 +117,10 @@ struct Dispatcher: ~Copyable {
     }
 
     // MARK: Lanes
+
+    mutating func addLanes(through lane: Int) {
+        while lanes.count <= lane { lanes.append(Lane()) }
+    }
 
     /// Puts the lane into the row, if a job and a taker may meet there.
     @inline(__always)

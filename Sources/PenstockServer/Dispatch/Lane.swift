@@ -18,8 +18,12 @@ struct Lane {
     var subscriptionCount = 0
     /// It stands in the dispatcher's row of lanes that can make progress.
     var isListed = false
+    /// Its gate was shut when it was asked last: nothing is granted until that may have changed.
+    var isShut = false
+    /// What holds its grants back; nil where nothing was set of the queue.
+    var gate: Gate?
 
     /// A job and a taker may meet here.
     @inline(__always)
-    var canProgress: Bool { !waiters.isEmpty && window.mayHaveJobs }
+    var canProgress: Bool { !waiters.isEmpty && window.mayHaveJobs && !isShut }
 }

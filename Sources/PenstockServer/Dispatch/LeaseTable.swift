@@ -249,6 +249,13 @@ struct LeaseTable: ~Copyable {
         if !lease.isWriteRequested { nextWrite = min(nextWrite, lease.grantedAt &+ writeAfter) }
     }
 
+    /// Marks a lease as one whose writing is asked for; false where it was already.
+    mutating func requestWrite(_ slot: UInt32) -> Bool {
+        if leases[Int(slot)].isWriteRequested { return false }
+        leases[Int(slot)].isWriteRequested = true
+        return true
+    }
+
     /// True where the slot holds a live lease.
     func isLive(_ slot: UInt32) -> Bool { !leases[Int(slot)].isVacant && leases[Int(slot)].phase == .live }
 

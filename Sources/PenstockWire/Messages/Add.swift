@@ -11,6 +11,8 @@ package struct AddNode: Equatable, Sendable {
     package var childKey: String?
     package var headers: Headers
     package var options: NodeOptions
+    /// What is sent of them though it is at its default.
+    package var explicit: ExplicitOptions
 
     package init(
         queue: UInt16,
@@ -21,7 +23,8 @@ package struct AddNode: Equatable, Sendable {
         customID: String? = nil,
         childKey: String? = nil,
         headers: Headers = Headers(),
-        options: NodeOptions = .default
+        options: NodeOptions = .default,
+        explicit: ExplicitOptions = []
     ) {
         self.queue = queue
         self.name = name
@@ -32,6 +35,7 @@ package struct AddNode: Equatable, Sendable {
         self.childKey = childKey
         self.headers = headers
         self.options = options
+        self.explicit = explicit
     }
 }
 
@@ -178,6 +182,7 @@ extension AddNode {
         childKey = fields.childKey.isEmpty ? nil : try bytes.string(fields.childKey, "child's key")
         headers = try bytes.headers(fields.headers)
         options = fields.options
+        explicit = []
     }
 
     package func encode(into writer: inout WireWriter) {
@@ -200,7 +205,7 @@ extension AddNode {
             writer.string16(childKey)
             count += 1
         }
-        count += options.encode(into: &writer)
+        count += options.encode(into: &writer, explicit: explicit)
         count += writer.option(headers)
         writer.patch(count, at: start)
     }

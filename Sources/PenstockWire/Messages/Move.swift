@@ -1,6 +1,6 @@
 /// A held job that its worker puts off: until its dependencies have resolved, or for a while.
 ///
-///     u64 sequence | u32 slot | u64 token | u8 to (0 waiting-children, 1 delayed) | u64 delay
+///     u64 sequence | u32 slot | u64 token | u8 to (0 waiting-children, 1 delayed, 2 rate-limited) | u64 delay
 ///     u8 flags (1 data is given) | u8 contentType | bytes32 data
 package struct Move: WireMessage {
     package static let opcode = Opcode.move
@@ -10,6 +10,16 @@ package struct Move: WireMessage {
     package enum Place: UInt8, Sendable, CaseIterable {
         case waitingChildren = 0
         case delayed = 1
+        /// Back to its place, and its queue grants nothing for a while.
+        case rateLimited = 2
+
+        fileprivate func allows(_ delay: UInt64) -> Bool {
+            switch self {
+            case .waitingChildren: delay == 0
+            case .delayed: delay <= Limits.delayMillisecondsMax
+            case .rateLimited: (1...Limits.delayMillisecondsMax).contains(delay)
+            }
+        }
     }
 
     /// The move, with its data as a place in the message.
@@ -42,16 +52,16 @@ package struct Move: WireMessage {
             guard let to = Place(rawValue: to) else {
                 throw WireError(
                     .invalidOption,
-                    "A job can't be moved to \(to); 0 (waiting-children) and 1 (delayed) are."
+                    "A job can't be moved to \(to); 0 (waiting-children), 1 (delayed) and 2 (rate-limited) are."
                 )
             }
             self.to = to
             try WireError.checkFlags(flags, allowed: Move.dataFlag, "a move")
             hasData = flags & Move.dataFlag != 0
-            guard delay <= (to == .delayed ? Limits.delayMillisecondsMax : 0) else {
+            guard to.allows(delay) else {
                 throw WireError(
                     .invalidOption,
-                    "A delay of \(delay) ms; at most \(Limits.delayMillisecondsMax) is allowed, and 0 to waiting-children."
+                    "A delay of \(delay) ms; at most \(Limits.delayMillisecondsMax) is allowed, at least 1 to rate-limited, and 0 to waiting-children."
                 )
             }
             try Limits.checkData(data.count, isGiven: hasData, contentType)

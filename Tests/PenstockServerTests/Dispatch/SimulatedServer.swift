@@ -13,7 +13,8 @@ import Testing
 ///
 /// - its job is ready in the snapshot at that turn, and has no lease;
 /// - no job of its queue that was told of, is ready in the snapshot and has no lease stands before it;
-/// - the job was not granted before since it became ready, unless that lease was revoked.
+/// - the job was not granted before since it became ready, unless that lease was revoked;
+/// - what is set of its queue allows it: it is not paused, has a slot, and its rate lets the job go.
 struct SimulatedServer: ~Copyable {
     enum Command {
         case add(QueueID, Turn)
@@ -51,6 +52,11 @@ struct SimulatedServer: ~Copyable {
         var grantCount = 0
         var random: TestRandom
         var blocked: [SubscriptionID] = []
+        /// Monotonic milliseconds.
+        var now: UInt64 = 0
+        var settings: [QueueID: QueueSettings] = [:]
+        /// When each queue's jobs were granted, since its rate was set.
+        var times: [QueueID: [UInt64]] = [:]
         var isDraining = false
 
         mutating func read(queue: QueueID, from turn: Turn, limit: Int, into entries: inout [ReadyEntry]) -> Bool {
@@ -74,12 +80,30 @@ struct SimulatedServer: ~Copyable {
                     Issue.record("\(job) at \(other.turn) was passed over by \(entry)")
                 }
             }
+            checkSettings(entry.queue)
             let readiness = readiness[entry.job] ?? 0
             #expect(granted[entry.job] != readiness, "\(entry) was granted twice")
             granted[entry.job] = readiness
             held[entry.job] = grant
             grantCount += 1
             return .sent(bytes: random.below(5), flow: .none, timeout: 0)
+        }
+
+        private mutating func checkSettings(_ queue: QueueID) {
+            guard let settings = settings[queue] else { return }
+            #expect(!settings.isPaused, "a job of a paused queue was granted")
+            let running = held.values.count { $0.entry.queue == queue }
+            #expect(settings.concurrency == 0 || running < Int(settings.concurrency), "more jobs run than may")
+            guard settings.rate.max > 0 else { return }
+            // A window begins with the first grant behind the last one.
+            var begin: UInt64?
+            var count: UInt32 = 0
+            for time in (times[queue] ?? []) + [now] {
+                if begin.map({ time >= $0 + settings.rate.window }) ?? true { (begin, count) = (time, 0) }
+                count += 1
+            }
+            #expect(count <= settings.rate.max, "more jobs of a window were granted than may be")
+            times[queue, default: []].append(now)
         }
     }
 
@@ -99,8 +123,10 @@ struct SimulatedServer: ~Copyable {
     var nextPlace: UInt64 = 1 << 63
     var nextFirstPlace: UInt64 = (1 << 63) - 1
     let queueCount: Int
+    let hasGates: Bool
 
-    init(seed: UInt64) {
+    init(seed: UInt64, hasGates: Bool = false) {
+        self.hasGates = hasGates
         random = TestRandom(seed: seed)
         snapshot = Snapshot(random: TestRandom(seed: seed &+ 77))
         queueCount = 1 + random.below(3)
@@ -127,6 +153,8 @@ struct SimulatedServer: ~Copyable {
     // MARK: The loop
 
     mutating func step() {
+        if random.oneIn(3) { snapshot.now += UInt64(random.below(40)) }
+        if hasGates && random.oneIn(12) { setQueue() }
         switch random.below(16) {
         case 0, 1, 2:
             for _ in 0...random.below(4) {
@@ -166,8 +194,25 @@ struct SimulatedServer: ~Copyable {
         dispatcher.checkInvariants()
     }
 
+    mutating func setQueue() {
+        let queue = QueueID(UInt32(random.below(queueCount)))
+        var settings = QueueSettings()
+        settings.isPaused = random.oneIn(4)
+        if random.oneIn(2) { settings.concurrency = UInt32(1 + random.below(3)) }
+        if random.oneIn(2) { settings.rate = RateLimit(max: UInt32(1 + random.below(3)), window: 100) }
+        set(queue, settings)
+        if random.oneIn(4) { dispatcher.rest(queue, until: snapshot.now + UInt64(random.below(60))) }
+    }
+
+    mutating func set(_ queue: QueueID, _ settings: QueueSettings) {
+        if snapshot.settings[queue]?.rate != settings.rate { snapshot.times[queue] = [] }
+        snapshot.settings[queue] = settings
+        dispatcher.set(queue, to: settings, now: snapshot.now)
+    }
+
     mutating func run() {
-        _ = dispatcher.run(now: 0, wall: 0, grantsMax: 1 + random.below(8), source: &snapshot)
+        dispatcher.openDueGates(now: snapshot.now)
+        _ = dispatcher.run(now: snapshot.now, wall: 0, grantsMax: 1 + random.below(8), source: &snapshot)
     }
 
     mutating func unblock() {
@@ -319,6 +364,12 @@ struct SimulatedServer: ~Copyable {
     mutating func drain() -> Bool {
         snapshot.isDraining = true
         unblock()
+        // Rates and bounds stay: they hold up, and end nothing.
+        for (queue, settings) in snapshot.settings {
+            var settings = settings
+            settings.isPaused = false
+            set(queue, settings)
+        }
         for queue in 0..<queueCount {
             subscriptions.append(
                 dispatcher.subscribe(
@@ -335,6 +386,7 @@ struct SimulatedServer: ~Copyable {
             )
         }
         for _ in 0..<10_000 {
+            snapshot.now += 10
             for grant in Array(snapshot.held.values) {
                 if dispatcher.finish(grant.slot, token: grant.token, sessionSlot: grant.sessionSlot) != nil {
                     gathering.append(.complete(grant.slot, grant.entry.job))
@@ -365,5 +417,13 @@ struct SimulatedServer: ~Copyable {
         let isDrained = server.drain()
         #expect(isDrained, "some jobs were never granted")
         #expect(grants > 20)
+    }
+
+    @Test(arguments: 0..<60 as Range<UInt64>)
+    func `every grant is one that the settings of its queue allow, and every job is granted`(seed: UInt64) {
+        var server = SimulatedServer(seed: seed, hasGates: true)
+        for _ in 0..<600 { server.step() }
+        let isDrained = server.drain()
+        #expect(isDrained, "some jobs were never granted")
     }
 }

@@ -116,6 +116,8 @@ struct MessageKind: Sendable {
         MessageKind("UPDATE", Update.self, from: [.client]),
         MessageKind("CLEAR_LOGS", ClearLogs.self, from: [.client]),
         MessageKind("REMOVE_SCHEDULER", RemoveScheduler.self, from: [.client]),
+        MessageKind("SET_QUEUE", SetQueue.self, from: [.client]),
+        MessageKind("PROMOTE", Promote.self, from: [.client]),
     ]
 
     private static let lists: [MessageKind] = [
@@ -129,6 +131,14 @@ struct MessageKind: Sendable {
         },
         MessageKind("GET_SCHEDULERS", GetSchedulers.self, from: [.client]),
         MessageKind("SCHEDULERS", SchedulerPage.self, from: [.server]),
+        MessageKind("GET_JOBS", GetJobs.self, from: [.client]),
+        MessageKind("JOBS", JobPage.self, from: [.server]),
+        MessageKind("LIST_QUEUES", ListQueues.self, from: [.client]),
+        MessageKind("QUEUES", QueuePage.self, from: [.server]) { (page: QueuePage) in
+            for row in page.rows { _ = row.counts.total }
+        },
+        MessageKind("GET_PRIORITIES", GetPriorities.self, from: [.client]),
+        MessageKind("PRIORITIES", PriorityPage.self, from: [.server]),
     ]
 
     static let error: @Sendable (RawSpan, inout WireWriter) throws(WireError) -> Void = {

@@ -23,12 +23,13 @@ extension SeededRandom {
 
     mutating func move() -> Move {
         let to = one(of: Move.Place.allCases)
+        let least: UInt64 = to == .rateLimited ? 1 : 0
         return Move(
             sequence: number(),
             slot: number(),
             token: token(),
             to: to,
-            delay: to == .delayed ? delay() : 0,
+            delay: to == .waitingChildren ? 0 : max(least, delay()),
             data: bool() ? payload() : nil
         )
     }

@@ -1,0 +1,194 @@
+import LMDB
+import PenstockWire
+
+/// What is set of queues, and what follows from it for adds. The dispatcher sees to the rest.
+extension Engine {
+    private static let settingsVersion: UInt8 = 1
+
+    // MARK: Settings
+
+    mutating func setQueue(
+        _ request: SetQueue,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(PlanError) {
+        try planning { () throws(LMDBError) in
+            let queue = makeQueue(request.queue, &result)
+            var settings = settings[queue] ?? .standard
+            settings.change(request.given, to: request.settings)
+            guard settings != .standard else { return try forgetSettings(of: queue, &transaction, &result) }
+            self.settings[queue] = settings
+            result.changedQueues.append((queue, settings))
+            scratch.removeAll()
+            scratch.u32(0)
+            scratch.u8(Engine.settingsVersion)
+            settings.encode(into: &scratch)
+            try transaction.put(scratch.span, for: UInt64(queue.rawValue), in: tables.queueSettings)
+        }
+    }
+
+    /// The queue is as one of which nothing was ever set.
+    mutating func forgetSettings(
+        of queue: QueueID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard settings.removeValue(forKey: queue) != nil else { return }
+        result.changedQueues.append((queue, .standard))
+        _ = try transaction.delete(UInt64(queue.rawValue), in: tables.queueSettings)
+    }
+
+    mutating func loadSettings(_ transaction: borrowing WriteTransaction) throws(LMDBError) {
+        settings.removeAll()
+        var cursor = try transaction.cursor(in: tables.queueSettings)
+        var entry = try cursor.first()
+        while let found = entry {
+            guard let key = found.key else { throw LMDBError(.corrupted, in: .get) }
+            let value = found.value
+            settings[QueueID(UInt32(truncatingIfNeeded: key))] = try decode { () throws(WireError) in
+                try QueueSettings(row: value)
+            }
+            entry = try cursor.next()
+        }
+    }
+
+    // MARK: Adds
+
+    /// What the nodes do not give of options is as their queue says.
+    func giveDefaults(to decoder: inout AddDecoder) {
+        for (index, queue) in plan.queues.enumerated() {
+            guard let defaults = settings[queue]?.defaults, defaults != .default else { continue }
+            decoder.defaults[UInt16(index)] = defaults
+        }
+    }
+
+    /// Refuses an add that makes a queue longer than it may be.
+    ///
+    /// Runs of schedulers and what a worker adds under its lease are not asked: the one has a bound of its own, and to
+    /// refuse the other could hold up the jobs that would make room.
+    func checkLengths() throws(PlanError) {
+        guard !settings.isEmpty else { return }
+        for index in plan.queues.indices {
+            let queue = plan.queues[index]
+            guard let maximum = settings[queue]?.maxLength, maximum > 0 else { continue }
+            let added = plan.nodes.count { !$0.isExisting && $0.fields.queue == index }
+            guard added > 0 else { continue }
+            let counts = queues[Int(queue.rawValue) - 1].counts
+            let staged = staging?.counts.first { $0.queue == queue }?.counts.total ?? 0
+            let length = Int(counts.total - counts.finished) + Int(staged) + added
+            guard length > Int(maximum) else { continue }
+            let name = Names.quoted(queues[Int(queue.rawValue) - 1].name)
+            throw .refused(
+                WireError(
+                    .queueFull,
+                    "The queue \(name) would have \(length) unfinished jobs; at most \(maximum) are allowed."
+                )
+            )
+        }
+    }
+
+    // MARK: Promotion
+
+    mutating func promote(
+        _ request: Promote,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(PlanError) {
+        switch request.target {
+        case .job(let job):
+            var record = try present(job, &transaction)
+            guard record.state == .delayed else {
+                throw .refused(
+                    WireError(.wrongState, "Job \(job) is \(record.state); only a delayed job can be promoted.")
+                )
+            }
+            try planning { () throws(LMDBError) in try promote(&record, of: job, &transaction, &result) }
+        case .queue(let name):
+            guard let queue = queueIDs[name] else {
+                throw .refused(WireError(.queueNotFound, "There is no queue \(Names.quoted(name))."))
+            }
+            var effect = Effect(.promoteQueue, UInt64(queue.rawValue))
+            // Those that are delayed meanwhile are not meant.
+            effect.left = queues[Int(queue.rawValue) - 1].counts[.delayed]
+            effects.append(effect)
+        }
+    }
+
+    /// Makes a delayed job ready before its time.
+    private mutating func promote(
+        _ record: inout JobRecord,
+        of job: JobID,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        effects.touched += 1
+        try deleteDelayed(record, job, &transaction)
+        try makeReady(&record, of: job, &transaction, &result)
+        try rewrite(record, of: job, &transaction)
+    }
+
+    mutating func promoteQueue(
+        _ effect: Effect,
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) -> Effect? {
+        var rest = effect
+        let queue = QueueID(UInt32(truncatingIfNeeded: effect.subject))
+        let first = JobListKey(queue, .delayed, time: 0, job: .none)
+        while rest.left > 0, let key = try transaction.entry(atOrAfter: first, in: tables.jobLists)?.key,
+            key.queue == queue, key.state == first.state
+        {
+            if effects.isExhausted { return rest }
+            effects.steps += 1
+            rest.left -= 1
+            guard var record = try record(of: key.job, transaction) else { throw LMDBError(.corrupted, in: .get) }
+            try promote(&record, of: key.job, &transaction, &result)
+        }
+        return nil
+    }
+
+    // MARK: Ready jobs by priority
+
+    /// An entry came to the ready index, or left it.
+    @inline(__always)
+    mutating func countReady(_ queue: QueueID, _ priority: UInt32, by change: Int32) {
+        // Nearly all jobs are of priority 0: they cost an addition, and those of others a row for each batch.
+        if priority == 0 {
+            queues[Int(queue.rawValue) - 1].mostUrgent &+= UInt32(bitPattern: change)
+            markDirty(queue)
+        } else {
+            readyChanges[PriorityKey(queue, priority), default: 0] += change
+        }
+    }
+
+    mutating func writeReadyChanges(_ transaction: inout WriteTransaction) throws(LMDBError) {
+        for (key, change) in readyChanges where change != 0 {
+            var count: UInt32 = 0
+            if let bytes = try transaction.get(key, in: tables.priorities) {
+                count = try decode { () throws(WireError) in
+                    var reader = WireReader(bytes)
+                    return try reader.u32()
+                }
+            }
+            count &+= UInt32(bitPattern: change)
+            if count == 0 {
+                _ = try transaction.delete(key, in: tables.priorities)
+            } else {
+                scratch.removeAll()
+                scratch.u32(count)
+                try transaction.put(scratch.span, for: key, in: tables.priorities)
+            }
+        }
+        readyChanges.removeAll(keepingCapacity: true)
+    }
+}
+
+extension QueueSettings {
+    /// `u32 checksum (0: none yet) | u8 version | QueueSettings`
+    init(row: RawSpan) throws(WireError) {
+        var reader = WireReader(row)
+        _ = try reader.u32()
+        _ = try reader.u8()
+        self = try QueueSettings(from: &reader)
+    }
+}

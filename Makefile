@@ -51,7 +51,10 @@ crash: deps
 HISTORIES ?= 100000
 WORKERS ?= 2
 histories: deps
-	PENSTOCK_HISTORIES=$(HISTORIES) PENSTOCK_WORKERS=$(WORKERS) SWIFT_BACKTRACE=enable=no $(SWIFT) test -c release -Xswiftc -enable-testing --filter HistoryTests
+	mkdir -p .build-histories
+	ln -sfn ../Package.swift ../Sources ../Tests .build-histories/
+	PENSTOCK_HISTORIES=$(HISTORIES) PENSTOCK_WORKERS=$(WORKERS) SWIFT_BACKTRACE=enable=no $(SWIFT) test \
+	    --package-path .build-histories -c release -Xswiftc -enable-testing --filter HistoryTests
 
 format:
 	$(SWIFT) format -i -r Sources Tests bench Snippets Package.swift

@@ -25,8 +25,8 @@ struct History {
         run = try HistoryRun(mode, seed: seed, interval: [1, 3, 8][random.below(3)])
     }
 
-    /// Draws the steps and carries them out.
-    mutating func run(steps: Int? = nil) throws {
+    /// Draws the steps and carries them out; then brings everything to its end, if not told otherwise.
+    mutating func run(steps: Int? = nil, finishes: Bool = true) throws {
         let steps = steps ?? self.steps
         var draw = HistoryDraw(seed: seed)
         do {
@@ -34,7 +34,7 @@ struct History {
                 try perform(draw.pause())
                 try perform(draw.commands(run.scope))
             }
-            try run.finish()
+            if finishes { try run.finish() }
         } catch {
             throw HistoryFailure(seed: seed, mode: mode, operations: operations, end: run.end, cause: error)
         }

@@ -297,6 +297,9 @@ extension HistoryRun {
             // What an add comes to at once is there: those that wait for it, and the job that is added to.
             let isAsBefore = before.allSatisfy { id, before in
                 if states[id] == before.state { return true }
+                // What completes, and is released by that, is shown as it comes.
+                let isReleased = [.waiting, .delayed, .completed].contains(states[id])
+                if isReleased && states[id] == model.jobs[id]?.state { return true }
                 return states[id] == .waitingChildren && model.jobs[id]!.positions > before.positions
                     || states[id] == .active && before.state == .waiting
             }

@@ -3,7 +3,7 @@ import CLMDB
 /// LMDB's list of free pages, one entry for each commit that freed some.
 ///
 ///     key:   the number of the commit
-///     value: a count, and as many page numbers; all machine words
+///     value: a count, and as many page numbers; all machine words. What is behind them has no meaning.
 enum FreeList {
     /// LMDB's number of the table.
     static var table: MDB_dbi { 0 }
@@ -26,10 +26,16 @@ enum FreeList {
                 start: value.mv_data.assumingMemoryBound(to: Int.self),
                 count: value.mv_size / MemoryLayout<Int>.size
             )
-            guard let count = unsafe words.first, count >= 0, count < words.count else {
-                throw LMDBError(.corrupted, in: .get)
-            }
-            unsafe body(UnsafeBufferPointer(rebasing: words[1...count]))
+            unsafe body(try pages(of: words))
         }
+    }
+
+    /// The page numbers of an entry. It may have none: LMDB makes room for entries before it knows what is left for
+    /// them.
+    @unsafe static func pages(of words: UnsafeBufferPointer<Int>) throws(LMDBError) -> UnsafeBufferPointer<Int> {
+        guard let count = unsafe words.first, count >= 0, count < words.count else {
+            throw LMDBError(.corrupted, in: .get)
+        }
+        return unsafe UnsafeBufferPointer(rebasing: words[1..<count + 1])
     }
 }

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// What is kept of the attempts at a job.
-struct AttemptHistoryTests {
+@Suite(.computing) struct AttemptHistoryTests {
     @Test func `a job that completes at its first attempt has no row, and its attempt is told all the same`() throws {
         let engine = try EngineHarness()
         let id = try engine.add(job("n"))

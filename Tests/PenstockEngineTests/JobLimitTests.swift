@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Timeout, time to start, and a bound on starts.
-struct JobLimitTests {
+@Suite(.computing) struct JobLimitTests {
     // MARK: Timeout
 
     @Test func `an attempt that times out is made again while attempts remain`() throws {

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// The jobs of a queue by state, page by page; its priorities; the list of queues.
-@Suite struct JobListTests {
+@Suite(.computing) struct JobListTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

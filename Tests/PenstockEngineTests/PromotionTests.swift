@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Delayed jobs that need not wait any longer.
-@Suite struct PromotionTests {
+@Suite(.computing) struct PromotionTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

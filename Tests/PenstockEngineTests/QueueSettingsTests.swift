@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Settings of queues: stored, changed one by one, and what they mean for adds.
-@Suite struct QueueSettingsTests {
+@Suite(.computing) struct QueueSettingsTests {
     let engine: EngineHarness
     init() throws { engine = try EngineHarness() }
 

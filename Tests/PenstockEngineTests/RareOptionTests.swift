@@ -5,7 +5,7 @@ import Testing
 @testable import PenstockEngine
 
 /// The options that few jobs have: how they are kept.
-struct RareOptionTests {
+@Suite(.computing) struct RareOptionTests {
     private func many(_ options: inout NodeOptions) {
         options.priority = PenstockWire.Limits.priorityMax
         options.delay = 5

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Progress and logs, and what becomes of them.
-struct ReportTests {
+@Suite(.computing) struct ReportTests {
     private func texts(_ page: LogPage) -> [String] { page.rows.map(\.text) }
 
     @Test func `progress is told until other progress comes, and over the job's attempts`() throws {

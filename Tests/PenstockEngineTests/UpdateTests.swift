@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockEngine
 
 /// Changing a job that exists, and jobs that wait for a wall time.
-struct UpdateTests {
+@Suite(.computing) struct UpdateTests {
     @Test func `a waiting job has the place of its age among those of its new priority`() throws {
         let engine = try EngineHarness()
         let ids = try engine.add(.flow([job("a"), job("b") { $0.priority = 5 }, job("c")]))

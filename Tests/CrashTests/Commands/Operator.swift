@@ -82,7 +82,9 @@ final class Operator: @unchecked Sendable {
             try session.pump(milliseconds: 2)
         case .rest, .stop:
             stage.settled(index, round: round)
-            Threads.sleep(milliseconds: 1)
+            Threads.sleep(milliseconds: 100)
+            // Whoever looks may take longer than a silent connection lives.
+            try session.heartbeat()
         }
     }
 

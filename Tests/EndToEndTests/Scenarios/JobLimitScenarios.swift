@@ -1,8 +1,9 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Limits of a job` {
+@Suite(.inTurns) struct `Limits of a job` {
     /// A worker whose handler runs until it is cancelled, and then returns a result all the same.
     private func stubborn(
         _ client: PenstockClient,

@@ -1,8 +1,9 @@
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Queues` {
+@Suite(.inTurns) struct `Queues` {
     @Test func `25: one of 25 jobs runs, 24 wait, and the bound of the queue holds for all of its workers`()
         async throws
     {

@@ -1,9 +1,10 @@
 import Foundation
 import Penstock
 import PenstockTesting
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `Reports and changes` {
+@Suite(.inTurns) struct `Reports and changes` {
     private struct Step: Codable, Equatable, Sendable {
         var done: Int
         var of: Int

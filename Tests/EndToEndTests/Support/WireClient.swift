@@ -174,6 +174,15 @@ final class WireClient {
         return try reply(to: correlation, type)
     }
 
+    /// The reply of a request about a flow that settles, sent again where the server has made it wait for long enough.
+    func settled<Reply: WireMessage>(_ message: some WireMessage, _ type: Reply.Type) throws -> Reply {
+        for _ in 0..<10 {
+            let answer = try request(message, type)
+            if answer.refusal != .settling { return try answer.get() }
+        }
+        throw WireFailure("the flow does not settle")
+    }
+
     func reply<Reply: WireMessage>(to correlation: UInt32, _ type: Reply.Type) throws -> Result<Reply, WireRefusal> {
         let frame = try next { $0.header.correlation == correlation && self.isReply($0) }
         if let code = frame.error { return .failure(WireRefusal(code: code)) }

@@ -1,10 +1,11 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 import UV
 
 /// Settings of queues, and lists of their jobs, through the socket.
-@Suite(.timeLimit(.minutes(2))) struct `Queues on the wire` {
+@Suite(.inTurns(limit: .seconds(120))) struct `Queues on the wire` {
     private static let minute = Duration.seconds(15)
 
     // MARK: Pause

@@ -1,9 +1,10 @@
 import PenstockTesting
 import PenstockWire
+import TestSupport
 import Testing
 
 /// REPORT: who may say something of a job, and what a limit means.
-@Suite struct `Reports on the wire` {
+@Suite(.inTurns) struct `Reports on the wire` {
     private func report(
         _ client: WireClient,
         _ delivery: Delivery,

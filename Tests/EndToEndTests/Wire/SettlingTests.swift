@@ -28,7 +28,7 @@ import Testing
             try client.subscribe(["cause"])
             #expect(try client.fail(client.deliveries()[0]) == .ok)
             for flow in flows {
-                let page = try client.request(GetFlowNodes(flow: flow, cursor: 0, rows: 1000), FlowNodePage.self).get()
+                let page = try client.settled(GetFlowNodes(flow: flow, cursor: 0, rows: 1000), FlowNodePage.self)
                 #expect(Set(page.rows.map(\.state)).count == 1, "before, or after")
             }
             for flow in flows {
@@ -47,7 +47,7 @@ import Testing
             #expect(try client.fail(client.deliveries()[0]) == .ok)
             for index in 0..<3 {
                 let request = GetJob(job: .custom(queue: "wide", id: "last of \(index)"))
-                #expect(try client.request(request, JobView.self).get().state == .failed)
+                #expect(try client.settled(request, JobView.self).state == .failed)
             }
         }
     }

@@ -1,10 +1,11 @@
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
 /// The deadlines of attempts.
-struct AttemptTimeoutTests {
+@Suite(.computing) struct AttemptTimeoutTests {
     private func entry(_ deadline: UInt64, _ slot: UInt32 = 0) -> AttemptTimeouts.Entry {
         AttemptTimeouts.Entry(deadline: deadline, token: LeaseToken(epoch: 1, counter: deadline), slot: slot)
     }

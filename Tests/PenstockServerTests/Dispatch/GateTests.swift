@@ -1,11 +1,12 @@
 import PenstockEngine
 import PenstockWire
+import TestSupport
 import Testing
 
 @testable import PenstockServer
 
 /// What holds a queue's grants back: a pause, a rate, a bound of jobs that run, a rest.
-struct GateTests {
+@Suite(.computing) struct GateTests {
     private var dispatcher: Dispatcher { Dispatcher(epoch: 1, configuration: Dispatcher.smallWindows) }
 
     private func settings(_ change: (inout QueueSettings) -> Void) -> QueueSettings {

@@ -40,7 +40,8 @@ struct Effect: Equatable {
         case clean = 14
         /// Lets a retried job begin, when all edges that the retry opens are open. Subject: the job.
         case start = 15
-        /// Makes the delayed jobs of a queue ready. Subject: the queue. Left: how many there were.
+        /// Makes the delayed jobs of a queue ready. Subject: the queue. Cursor, detail: when the one seen last was due,
+        /// and its id. Bound: when the last one is due.
         case promoteQueue = 16
     }
 

@@ -107,9 +107,10 @@ extension Engine {
             guard let queue = queueIDs[name] else {
                 throw .refused(WireError(.queueNotFound, "There is no queue \(Names.quoted(name))."))
             }
+            let last = try planning { () throws(LMDBError) -> JobListKey? in try lastDelayed(of: queue, transaction) }
+            guard let last else { return }
             var effect = Effect(.promoteQueue, UInt64(queue.rawValue))
-            // Those that are delayed meanwhile are not meant.
-            effect.left = queues[Int(queue.rawValue) - 1].counts[.delayed]
+            effect.bound = last.time
             effects.append(effect)
         }
     }
@@ -127,6 +128,19 @@ extension Engine {
         try rewrite(record, of: job, &transaction)
     }
 
+    /// The delayed job of the queue that is due last.
+    private func lastDelayed(
+        of queue: QueueID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> JobListKey? {
+        var cursor = try transaction.cursor(in: tables.jobLists)
+        var entry = try cursor.seek(to: JobListKey(queue, .delayed, time: .max, job: JobID(.max)))
+        entry = entry == nil ? try cursor.last() : try cursor.previous()
+        guard let key = entry?.key, key.queue == queue, key.state == JobState.delayed.rawValue else { return nil }
+        return key
+    }
+
+    /// Goes up to what was due last when the command came: a job that is delayed again behind that is not taken again.
     mutating func promoteQueue(
         _ effect: Effect,
         _ transaction: inout WriteTransaction,
@@ -134,17 +148,17 @@ extension Engine {
     ) throws(LMDBError) -> Effect? {
         var rest = effect
         let queue = QueueID(UInt32(truncatingIfNeeded: effect.subject))
-        let first = JobListKey(queue, .delayed, time: 0, job: .none)
-        while rest.left > 0, let key = try transaction.entry(atOrAfter: first, in: tables.jobLists)?.key,
-            key.queue == queue, key.state == first.state
-        {
+        while true {
+            let last = JobListKey(queue, .delayed, time: rest.cursor, job: JobID(rest.detail))
+            guard let key = try transaction.entry(after: last, in: tables.jobLists)?.key, key.queue == queue,
+                key.state == last.state, key.time <= rest.bound
+            else { return nil }
             if effects.isExhausted { return rest }
             effects.steps += 1
-            rest.left -= 1
+            (rest.cursor, rest.detail) = (key.time, key.job.rawValue)
             guard var record = try record(of: key.job, transaction) else { throw LMDBError(.corrupted, in: .get) }
             try promote(&record, of: key.job, &transaction, &result)
         }
-        return nil
     }
 
     // MARK: Ready jobs by priority

@@ -54,10 +54,12 @@ import Testing
         for index in 0..<40 { try engine.add(job("\(index)") { $0.delay = 1000 + UInt64(index) }) }
         let count = try engine.promoteNow(.queue("q"))
         #expect(count < 40)
-        let late = try engine.add(job("meanwhile") { $0.delay = 5000 })
+        // Neither one that is due before all others nor one that is due behind them is in its way.
+        let early = try engine.add(job("early") { $0.delay = 1 })
+        let late = try engine.add(job("late") { $0.delay = 5000 })
         try engine.restart()
         try engine.settle()
         #expect(try engine.ready().count == 40)
-        #expect(try engine.state(late) == .delayed)
+        #expect(try [early, late].map { try engine.state($0) } == [.delayed, .delayed])
     }
 }

@@ -22,6 +22,23 @@ extension EngineHarness {
         try commit(stageMessage(.promoteJobs) { Promote(sequence: $0, target: target) })
     }
 
+    /// Gives a job back because a rate was reached; true where it has moved.
+    func rest(_ lease: TestLease, for milliseconds: UInt64) throws -> Bool {
+        let sequence = lease.session.draw()
+        var writer = WireWriter()
+        Move(sequence: sequence, slot: lease.slot, token: lease.token, to: .rateLimited, delay: milliseconds)
+            .encode(into: &writer)
+        let body = batch.keep(writer.span)
+        stage(.move, lease) {
+            $0.sequence = sequence
+            $0.body = body
+        }
+        try commit()
+        let outcome = try #require(lease.session.outcomes[sequence])
+        var reader = WireReader(outcome.body.rawSpan)
+        return try MoveOutcome(from: &reader).hasMoved
+    }
+
     func page(_ request: GetJobs) throws -> JobPage {
         try open.read { try open.reads.jobs(request, $0, lookup, elapsed: elapsed) }
     }

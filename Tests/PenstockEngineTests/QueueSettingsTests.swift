@@ -72,6 +72,21 @@ import Testing
         #expect(try engine.view(try engine.add(job("c"))).options.priority == 0)
     }
 
+    @Test func `a queue that rests is told of, and its job is back at its place, or waits for its children`() throws {
+        let ids = try (0..<2).map { try engine.add(job("\($0)")) }
+        let lease = try engine.lease(ids[0])
+        #expect(try engine.rest(lease, for: 5000))
+        #expect(engine.result.limitedQueues.map(\.queue) == [QueueID(1)])
+        #expect(engine.result.limitedQueues.map(\.milliseconds) == [5000])
+        #expect(try engine.ready().map(\.job) == ids)
+        #expect(try engine.view(ids[0]).attemptsMade == 0)
+        let again = try engine.lease(ids[0])
+        try engine.addHeld(again, .child(job("child", queue: "o")))
+        #expect(try engine.rest(again, for: 7))
+        #expect(try engine.state(ids[0]) == .waitingChildren)
+        #expect(engine.result.limitedQueues.map(\.milliseconds) == [7])
+    }
+
     // MARK: Maximum length
 
     @Test func `an add beyond the maximum length is refused whole, and nothing is stored`() throws {

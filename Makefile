@@ -29,10 +29,11 @@ demo: deps
 	$(SWIFT) build -c release --product penstock-demo
 	$$($(SWIFT) build -c release --show-bin-path)/penstock-demo $(FOLDER)
 
+# With every trait; `make snippets` builds without them.
 test: deps
-	SWIFT_BACKTRACE=enable=no $(SWIFT) test
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --enable-all-traits
 
-# The examples of the reference documents; each checks what it shows.
+# The examples of the reference documents; each checks what it shows. Without traits: the core has to build alone.
 snippets: deps
 	$(SWIFT) build
 	@set -e; for snippet in $(notdir $(basename $(wildcard Snippets/*.swift))); do \

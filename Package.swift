@@ -27,7 +27,15 @@ let package = Package(
         .library(name: "Penstock", targets: ["Penstock"]),
         .library(name: "PenstockTesting", targets: ["PenstockTesting"]),
         .executable(name: "penstockd", targets: ["penstockd"]),
+        .executable(name: "penstock", targets: ["PenstockCommand"]),
         .executable(name: "penstock-bench", targets: ["PenstockBench"]),
+    ],
+    traits: [
+        .trait(name: "Metrics", description: "MetricsMiddleware: counters and timers of swift-metrics."),
+        .trait(
+            name: "Tracing",
+            description: "TracingMiddleware and TracingInterceptor: spans of swift-distributed-tracing."
+        ),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -35,6 +43,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
     ],
     targets: [
         // The C libraries, and what makes them safe.
@@ -63,7 +73,16 @@ let package = Package(
         // The client.
         .target(
             name: "Penstock",
-            dependencies: ["PenstockWire", logging, deque, serviceLifecycle] + nio,
+            dependencies: [
+                "PenstockWire", logging, deque, serviceLifecycle,
+                .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+                .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+            ] + nio,
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "PenstockCommand",
+            dependencies: ["Penstock", argumentParser],
             swiftSettings: settings
         ),
         .target(
@@ -139,8 +158,21 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "Penstock", "PenstockTesting", "PenstockWire", "PenstockServer", "LMDB", "UV", "TestSupport",
-                logging, serviceLifecycle,
+                logging, serviceLifecycle, "TestWorker", "PenstockCommand",
+                .product(name: "MetricsTestKit", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+                .product(
+                    name: "InMemoryTracing",
+                    package: "swift-distributed-tracing",
+                    condition: .when(traits: ["Tracing"])
+                ),
             ],
+            swiftSettings: settings
+        ),
+        // A worker in a process of its own, which tests kill.
+        .executableTarget(
+            name: "TestWorker",
+            dependencies: ["Penstock", logging],
+            path: "Tests/TestWorker",
             swiftSettings: settings
         ),
         // A real penstockd, killed again and again; it is found beside the test bundle.

@@ -25,6 +25,8 @@ final class Connection: StreamDelegate {
     var frameBytesMax = Limits.helloBytesMax
     var state = State.new
     var session: Session?
+    /// The client's name for itself.
+    var client = ""
     /// What answers the hello that is waiting to be welcomed.
     var hello: (header: FrameHeader, confirmed: UInt64, isResume: Bool)?
     /// The correlation id of the goodbye that is to be answered.

@@ -69,7 +69,12 @@ extension Server {
             goodbye(header, session, connection)
         case .release: release(header, try Release(body: body), session, connection)
         case .subscribe: try subscribe(header, Subscribe(body: body), session, connection)
-        case .credit: try credit(header, Credit(body: body), connection)
+        case .credit:
+            let credit = try Credit(body: body)
+            try changeCredits(header, jobs: Int(credit.jobs), bytes: Int(credit.bytes), connection)
+        case .debit:
+            let debit = try Debit(body: body)
+            try changeCredits(header, jobs: -Int(debit.jobs), bytes: -Int(debit.bytes), connection)
         case .unsubscribe:
             _ = try Unsubscribe(body: body)
             try unsubscribe(header, connection)
@@ -238,152 +243,6 @@ extension Server {
         stage(command)
     }
 
-    // MARK: Subscriptions
-
-    private func subscribe(
-        _ header: FrameHeader,
-        _ request: Subscribe,
-        _ session: Session,
-        _ connection: Connection
-    ) throws(WireError) {
-        try check(header, request, connection)
-        var isWaiting = false
-        for name in request.queues where reads.queueIDs[name] == nil {
-            isWaiting = true
-            var command = Command(.makeQueue)
-            let text = Array(name.utf8)
-            command.body = staging.keep(text.rawSpan)
-            stage(command)
-        }
-        if isWaiting {
-            pendingSubscriptions.append(
-                PendingSubscription(connection: connection, header: header, request: request)
-            )
-        } else {
-            beginSubscription(header, request, session, connection)
-        }
-    }
-
-    /// The index of a subscription whose queues are being made.
-    private func pending(_ stream: UInt32, _ connection: Connection) -> Int? {
-        pendingSubscriptions.firstIndex { $0.connection === connection && $0.header.stream == stream }
-    }
-
-    private func check(_ header: FrameHeader, _ request: Subscribe, _ connection: Connection) throws(WireError) {
-        guard header.stream != 0 else { throw WireError(.unknownStream, "A stream's number can't be 0.") }
-        guard connection.subscriptions[header.stream] == nil, pending(header.stream, connection) == nil else {
-            throw WireError(.streamInUse, "Stream \(header.stream) is subscribed already.")
-        }
-        let pendingCount = pendingSubscriptions.count { $0.connection === connection }
-        guard connection.subscriptions.count + pendingCount < Limits.streamsPerConnectionMax else {
-            throw WireError(
-                .invalidRequest,
-                "A connection can have \(Limits.streamsPerConnectionMax) subscriptions; this is one more."
-            )
-        }
-        guard !request.queues.isEmpty, request.queues.count <= Limits.queuesPerMessageMax,
-            Set(request.queues).count == request.queues.count
-        else {
-            throw WireError(
-                .invalidRequest,
-                "\(request.queues.count) queues in a subscription; 1 to \(Limits.queuesPerMessageMax), each once, are allowed."
-            )
-        }
-        for name in request.queues {
-            let text = Array(name.utf8)
-            try Names.checkQueue(text.rawSpan)
-        }
-        guard Int(request.creditJobs) <= Limits.creditJobsMax, Int(request.creditBytes) <= Limits.creditBytesMax else {
-            throw .creditTooLarge
-        }
-        guard request.lockDuration == 0 || Limits.allowsLockDuration(request.lockDuration) else {
-            throw .lockDuration(request.lockDuration)
-        }
-    }
-
-    private func beginSubscription(
-        _ header: FrameHeader,
-        _ request: Subscribe,
-        _ session: Session,
-        _ connection: Connection
-    ) {
-        let lockDuration =
-            request.lockDuration == 0 ? Limits.lockDurationMillisecondsDefault : request.lockDuration
-        session.lockDurationMin = min(session.lockDurationMin, lockDuration)
-        let subscription = Subscription(
-            connection: connection.slot,
-            sessionSlot: session.slot,
-            stream: header.stream,
-            queues: request.queues.map { reads.queueIDs[$0]! },  // because the caller has seen that each is known
-            creditJobs: Int(request.creditJobs),
-            creditBytes: Int(request.creditBytes),
-            lockDuration: lockDuration,
-            worker: request.worker
-        )
-        connection.subscriptions[header.stream] = dispatcher.subscribe(subscription)
-        connection.send(
-            Subscribed(heartbeat: session.heartbeat),
-            correlation: header.correlation,
-            stream: header.stream
-        )
-        nextHousekeeping = min(nextHousekeeping, clock.monotonic + UInt64(session.heartbeat) / 2)
-    }
-
-    /// Goes on with the subscriptions whose queues are there now.
-    func retryPendingSubscriptions() {
-        let pending = pendingSubscriptions
-        pendingSubscriptions.removeAll()
-        for entry in pending {
-            guard let session = entry.connection.session, !session.isEnding, entry.connection.state == .open else {
-                continue
-            }
-            if entry.request.queues.allSatisfy({ reads.queueIDs[$0] != nil }) {
-                beginSubscription(entry.header, entry.request, session, entry.connection)
-            } else {
-                pendingSubscriptions.append(entry)
-            }
-        }
-    }
-
-    private func credit(
-        _ header: FrameHeader,
-        _ credit: Credit,
-        _ connection: Connection
-    ) throws(WireError) {
-        if let index = pending(header.stream, connection) {
-            let request = pendingSubscriptions[index].request
-            let jobs = Int(request.creditJobs) + Int(credit.jobs)
-            let bytes = Int(request.creditBytes) + Int(credit.bytes)
-            guard jobs <= Limits.creditJobsMax, bytes <= Limits.creditBytesMax else { throw .creditTooLarge }
-            pendingSubscriptions[index].request.creditJobs = UInt32(jobs)
-            pendingSubscriptions[index].request.creditBytes = UInt32(bytes)
-            return
-        }
-        guard let id = connection.subscriptions[header.stream], let subscription = dispatcher.subscription(id) else {
-            throw .unknownStream(header.stream)
-        }
-        guard subscription.creditJobs + Int(credit.jobs) <= Limits.creditJobsMax,
-            subscription.creditBytes + Int(credit.bytes) <= Limits.creditBytesMax
-        else { throw .creditTooLarge }
-        dispatcher.credit(id, jobs: Int(credit.jobs), bytes: Int(credit.bytes))
-    }
-
-    private func unsubscribe(_ header: FrameHeader, _ connection: Connection) throws(WireError) {
-        if let id = connection.subscriptions.removeValue(forKey: header.stream) {
-            dispatcher.unsubscribe(id)
-        } else if let index = pending(header.stream, connection), let session = connection.session {
-            let request = pendingSubscriptions.remove(at: index).header
-            connection.send(
-                Subscribed(heartbeat: session.heartbeat),
-                correlation: request.correlation,
-                stream: request.stream
-            )
-        } else {
-            throw .unknownStream(header.stream)
-        }
-        connection.send(Unsubscribed(), correlation: header.correlation, stream: header.stream)
-    }
-
     // MARK: What the server has done
 
     /// Asks for the next slice of the large effects.
@@ -413,15 +272,6 @@ extension WireError {
         .fenced,
         "The lease is not held any more: it ran out, was given back, has ended, or is another session's."
     )
-
-    static let creditTooLarge = WireError(
-        .invalidRequest,
-        "A subscription can hold \(Limits.creditJobsMax) job credits and \(Limits.creditBytesMax) byte credits; these are more."
-    )
-
-    static func unknownStream(_ stream: UInt32) -> WireError {
-        WireError(.unknownStream, "Stream \(stream) is not subscribed.")
-    }
 }
 
 extension RawSpan {

@@ -98,6 +98,8 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.attempts(request, snapshot, leases)
             }
+        case .getWorkers:
+            connection.send(try workers(GetWorkers(body: body)), correlation: header.correlation)
         case .getServer:
             _ = try GetServer(body: body)
             connection.send(view(), correlation: header.correlation)

@@ -109,6 +109,7 @@ extension Server {
             ]
         )
         connection.session = session
+        connection.client = hello.client
         connection.state = .welcoming
         connection.hello = (header, hello.confirmed, hello.mode == .resume)
         session.welcoming = connection

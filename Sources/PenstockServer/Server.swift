@@ -111,6 +111,9 @@ package final class Server {
         var connection: Connection
         var header: FrameHeader
         var request: Subscribe
+        /// What it asked for and has been given or lost since.
+        var creditJobs: Int
+        var creditBytes: Int
     }
 
     /// Opens the database, listens, and starts the writer; ``run()`` does the rest.

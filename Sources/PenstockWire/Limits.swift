@@ -44,6 +44,8 @@ package enum Limits {
     package static let creditBytesMax = 64 * 1024 * 1024
     /// Subscriptions of one connection.
     package static let streamsPerConnectionMax = 256
+    /// Jobs of one worker that the list of workers names.
+    package static let workerJobsMax = 100
     /// Priority of the least urgent job.
     package static let priorityMax: UInt32 = (1 << 21) - 1
     /// Attempts that a job can be given.

@@ -32,6 +32,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case subscribe = 0x20
     case credit = 0x21
     case unsubscribe = 0x22
+    case debit = 0x23
 
     // Sent by the server unasked.
     case deliver = 0x30
@@ -57,6 +58,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getPriorities = 0x4f
     case getLogs = 0x60
     case getAttempts = 0x61
+    case getWorkers = 0x62
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {

@@ -66,8 +66,11 @@ struct PayloadTests {
         #expect(failure(RetryAfter(.seconds(-2), "now")) == ("now", false, 0))
     }
 
-    @Test func `a result that is too large fails the job`() {
-        let outcome = HandlerOutcome.returned([UInt8](repeating: 0, count: Limits.payloadBytesMax + 1))
+    @Test func `a result that is too large fails the job`() throws {
+        let error = #expect(throws: UnrecoverableError.self) {
+            try HandlerOutcome.encoded(result: [UInt8](repeating: 0, count: Limits.payloadBytesMax + 1))
+        }
+        let outcome = try HandlerOutcome.thrown(#require(error))
         guard case .failed(let message, true, _) = outcome else {
             Issue.record("not failed for good")
             return

@@ -162,14 +162,14 @@ struct ResumeTests {
         reconnect(lastApplied: 0, leases: leases)
         // One of the two ends while HOLD is under way, and an earlier one is told late.
         session.run { machine, _, output in
-            machine.credit(WorkerID(rawValue: 1), generation: 1, &output)
-            machine.credit(WorkerID(rawValue: 1), generation: 0, &output)
+            machine.credit(WorkerID(rawValue: 1), generation: 1, count: 1, &output)
+            machine.credit(WorkerID(rawValue: 1), generation: 0, count: 1, &output)
         }
         _ = session.takeFrames()
         session.held()
         let frames = session.takeFrames()
         #expect(try frames[0].message(Subscribe.self).creditJobs == 7)
-        session.run { machine, _, output in machine.credit(WorkerID(rawValue: 1), generation: 1, &output) }
+        session.run { machine, _, output in machine.credit(WorkerID(rawValue: 1), generation: 1, count: 1, &output) }
         let credit = try #require(session.takeFrames().first)
         #expect(try credit.message(Credit.self).jobs == 1)
         #expect(credit.header.stream == frames[0].header.stream)

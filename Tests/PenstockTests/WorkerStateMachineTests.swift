@@ -49,8 +49,19 @@ struct WorkerStateMachineTests {
     }
 
     private mutating func began(_ slot: Int, _ handle: Int, isCancelled: Bool) {
-        let result = machine.began(slot, handle)
-        #expect(result == isCancelled)
+        let token = machine.began(slot, handle)
+        #expect((token != nil) == isCancelled)
+    }
+
+    /// The end of the job that a slot runs.
+    private mutating func finish(_ slot: Int) -> Machine.Finish {
+        machine.finish(slot, machine.slots[slot].lease?.delivery.token ?? .none)
+    }
+
+    private mutating func revoke(_ tokens: UInt64...) -> (cancel: [Int], credits: Int) {
+        let revoked = Dictionary(uniqueKeysWithValues: tokens.map { (LeaseToken($0), JobCancellation.leaseLost) })
+        let (cancelled, credits) = machine.revoke(revoked)
+        return (cancelled.handles, credits)
     }
 
     private mutating func receive(_ tokens: ClosedRange<UInt64>) -> Int? {
@@ -61,7 +72,7 @@ struct WorkerStateMachineTests {
         park(0, 1, 2)
         #expect(receive(1...1) == 2)
         #expect(next(2) == "run 1")
-        #expect(machine.finish(2).isHeld)
+        #expect(finish(2).isHeld)
         #expect(next(2) == "wait")
     }
 
@@ -78,11 +89,11 @@ struct WorkerStateMachineTests {
         park(0, 1)
         #expect(receive(1...3) == 1)
         #expect(next(1) == "run 1, wake 0")
-        _ = machine.finish(1)
+        _ = finish(1)
         // Slot 0 is on its way: nobody else is woken.
         #expect(next(1) == "run 2")
         #expect(next(0) == "run 3")
-        _ = machine.finish(0)
+        _ = finish(0)
         #expect(next(0) == "wait")
     }
 
@@ -106,26 +117,26 @@ struct WorkerStateMachineTests {
         began(0, 100, isCancelled: false)
         _ = receive(1...2)
         #expect(next(0) == "run 1")
-        let (handles, credits) = machine.revoke([LeaseToken(1), LeaseToken(99)])
+        let (handles, credits) = revoke(1, 99)
         #expect(handles == [100])
         #expect(credits == 0)
-        #expect(!machine.finish(0).isHeld)
+        #expect(!finish(0).isHeld)
         #expect(next(0) == "replace")
         began(0, 101, isCancelled: false)
         #expect(next(0) == "run 2")
-        #expect(machine.finish(0).isHeld)
+        #expect(finish(0).isHeld)
     }
 
     @Test mutating func `a job revoked before its task is known is cancelled when it is`() {
         _ = receive(1...1)
         #expect(next(0) == "run 1")
-        #expect(machine.revoke([LeaseToken(1)]).cancel == [])
+        #expect(revoke(1).cancel == [])
         began(0, 100, isCancelled: true)
     }
 
     @Test mutating func `a job revoked before it was begun never is`() {
         _ = receive(1...2)
-        #expect(machine.revoke([LeaseToken(1)]).cancel == [])
+        #expect(revoke(1).cancel == [])
         #expect(next(0) == "run 2")
     }
 
@@ -133,9 +144,9 @@ struct WorkerStateMachineTests {
         _ = machine.began(0, 100)
         _ = receive(1...1)
         #expect(next(0) == "run 1")
-        #expect(machine.revoke([LeaseToken(1)]).cancel == [100])
-        #expect(machine.revoke([LeaseToken(1)]).cancel == [])
-        #expect(machine.cancelRunning().cancel == [])
+        #expect(revoke(1).cancel == [100])
+        #expect(revoke(1).cancel == [])
+        #expect(machine.cancelRunning().cancelled.handles == [])
     }
 
     @Test mutating func `what is held at a resume is listed, and its credits come from the client`() {
@@ -145,13 +156,13 @@ struct WorkerStateMachineTests {
         let held = machine.held()
         #expect(held.generation == 1)
         #expect(Set(held.tokens.map(\.rawValue)) == [1, 2, 3])
-        #expect(machine.finish(0).credit == 1)
+        #expect(finish(0).credit == 1)
         #expect(next(0) == "run 3")
-        #expect(machine.finish(0).credit == 1)
+        #expect(finish(0).credit == 1)
         // A delivery on the new connection gets its credit back from the server.
         _ = receive(4...4)
         #expect(next(0) == "run 4")
-        #expect(machine.finish(0).credit == nil)
+        #expect(finish(0).credit == nil)
     }
 
     @Test mutating func `a lease that a resume finds dead gives its credit back once`() {
@@ -159,10 +170,10 @@ struct WorkerStateMachineTests {
         _ = receive(1...2)
         #expect(next(0) == "run 1")
         _ = machine.held()
-        let (handles, credits) = machine.revoke([LeaseToken(1), LeaseToken(2)])
+        let (handles, credits) = revoke(1, 2)
         #expect(handles == [100])
         #expect(credits == 1)
-        let finish = machine.finish(0)
+        let finish = finish(0)
         #expect(!finish.isHeld)
         #expect(finish.credit == 1)
     }
@@ -170,7 +181,7 @@ struct WorkerStateMachineTests {
     @Test mutating func `what was revoked is not listed at a resume`() {
         _ = receive(1...1)
         #expect(next(0) == "run 1")
-        _ = machine.revoke([LeaseToken(1)])
+        _ = revoke(1)
         #expect(machine.held().tokens == [])
     }
 
@@ -179,8 +190,8 @@ struct WorkerStateMachineTests {
         _ = receive(1...2)
         #expect(next(0) == "run 1")
         _ = machine.held()
-        #expect(machine.loseAll() == [100])
-        let finish = machine.finish(0)
+        #expect(machine.loseAll().handles == [100])
+        let finish = finish(0)
         #expect(!finish.isHeld)
         #expect(finish.credit == nil)
         #expect(next(0) == "replace")
@@ -196,10 +207,10 @@ struct WorkerStateMachineTests {
         let (waiters, tokens) = machine.stop()
         #expect(waiters == [1])
         #expect(tokens == [LeaseToken(2)])
-        #expect(machine.receive([Self.delivery(3)]).unwanted == [LeaseToken(3)])
+        #expect(machine.receive([Self.delivery(3)]).unwanted.tokens == [LeaseToken(3)])
         #expect(next(1) == "stop")
         #expect(next(2) == "stop")
-        #expect(machine.finish(0).isHeld)
+        #expect(finish(0).isHeld)
         #expect(next(0) == "stop")
     }
 
@@ -208,10 +219,10 @@ struct WorkerStateMachineTests {
         _ = receive(1...1)
         #expect(next(0) == "run 1")
         _ = machine.stop()
-        let (handles, tokens) = machine.cancelRunning()
-        #expect(handles == [100])
+        let (cancelled, tokens) = machine.cancelRunning()
+        #expect(cancelled.handles == [100])
         #expect(tokens == [LeaseToken(1)])
-        #expect(!machine.finish(0).isHeld)
+        #expect(!finish(0).isHeld)
         #expect(next(0) == "replace")
         #expect(next(0) == "stop")
     }
@@ -224,7 +235,7 @@ struct WorkerStateMachineTests {
         #expect(next(0) == "run 1")
         machine.ended(LeaseToken(1))
         #expect(machine.held().tokens == [])
-        let finish = machine.finish(0)
+        let finish = finish(0)
         #expect(!finish.isHeld)
         #expect(finish.credit == nil)
     }
@@ -236,8 +247,116 @@ struct WorkerStateMachineTests {
         began(0, 70, isCancelled: false)
         machine.ended(LeaseToken(1))
         _ = machine.stop()
-        let (cancel, release) = machine.cancelRunning()
-        #expect(cancel == [70])
+        let (cancelled, release) = machine.cancelRunning()
+        #expect(cancelled.handles == [70])
         #expect(release == [])
+    }
+
+    // MARK: Handlers that ignore their cancellation
+
+    @Test mutating func `a handler that ignores its cancellation loses its slot, and its end changes nothing`() {
+        began(0, 100, isCancelled: false)
+        _ = receive(1...2)
+        #expect(next(0) == "run 1")
+        _ = revoke(1)
+        #expect(machine.leaveBehind([LeaseToken(1)]).tasks == [100])
+        #expect(machine.leaveBehind([LeaseToken(1)]).tasks == [])
+        began(0, 101, isCancelled: false)
+        #expect(next(0) == "run 2")
+        let late = machine.finish(0, LeaseToken(1))
+        #expect(late.isLeftBehind && !late.isHeld && late.credit == nil)
+        let finished = finish(0)
+        #expect(finished.isHeld && !finished.isLeftBehind)
+    }
+
+    @Test mutating func `a handler that has ended in its grace is not left behind`() {
+        began(0, 100, isCancelled: false)
+        _ = receive(1...1)
+        #expect(next(0) == "run 1")
+        _ = revoke(1)
+        #expect(!finish(0).isLeftBehind)
+        #expect(next(0) == "replace")
+        #expect(machine.leaveBehind([LeaseToken(1)]).tasks == [])
+    }
+
+    @Test mutating func `a handler can tell why it is cancelled, also without its slot`() {
+        began(0, 100, isCancelled: false)
+        _ = receive(1...1)
+        #expect(next(0) == "run 1")
+        #expect(machine.cancellation(of: LeaseToken(1)) == nil)
+        let reason = JobCancellation(reason: .cancelled, message: "not wanted")
+        _ = machine.revoke([LeaseToken(1): reason])
+        #expect(machine.cancellation(of: LeaseToken(1)) == reason)
+        _ = machine.leaveBehind([LeaseToken(1)])
+        #expect(machine.cancellation(of: LeaseToken(1)) == reason)
+    }
+
+    // MARK: Concurrency
+
+    @Test mutating func `a higher concurrency opens slots, and a lower one closes them when they are free`() {
+        park(0, 1, 2)
+        #expect(machine.setConcurrency(5).open == [3, 4])
+        let change = machine.setConcurrency(1)
+        #expect(change.open == [])
+        #expect(change.wake == [2, 1, 0])
+        for slot in 0..<4 { #expect(next(slot) == "stop") }
+        #expect(next(4) == "wait")
+        for slot in 0..<4 {
+            let entered = machine.enter(slot)
+            #expect(!entered)
+        }
+    }
+
+    @Test mutating func `with a lower concurrency what can't be begun is given back`() {
+        _ = receive(1...3)
+        #expect(next(0) == "run 1")
+        let change = machine.setConcurrency(2)
+        #expect(change.returned.tokens == [LeaseToken(3)])
+        // One that was on its way: two are under way already.
+        #expect(machine.receive([Self.delivery(4)]).unwanted.tokens == [LeaseToken(4)])
+        #expect(next(1) == "stop")
+        #expect(next(2) == "run 2")
+    }
+
+    @Test mutating func `a slot that was closed is opened again`() {
+        for slot in 0..<3 { _ = machine.enter(slot) }
+        _ = machine.setConcurrency(1)
+        #expect(next(1) == "stop")
+        #expect(next(2) == "stop")
+        machine.leave(1)
+        machine.leave(2)
+        #expect(Set(machine.setConcurrency(3).open) == [1, 2])
+        #expect(next(1) == "wait")
+        _ = machine.stop()
+        #expect(!machine.isDrained)
+    }
+
+    @Test mutating func `a pause gives back what has not begun, with the credits of an earlier connection`() {
+        _ = receive(1...2)
+        #expect(next(0) == "run 1")
+        _ = machine.held()
+        let returned = machine.pause()
+        #expect(returned.tokens == [LeaseToken(2)])
+        #expect(returned.credits == 1)
+        #expect(machine.receive([Self.delivery(3)]).unwanted.tokens == [LeaseToken(3)])
+        machine.resume()
+        #expect(machine.receive([Self.delivery(4)]).unwanted.tokens == [])
+        #expect(next(1) == "run 4")
+    }
+
+    @Test func `a machine for one job stops with it`() {
+        var machine = Machine(concurrency: 1, isSingle: true)
+        _ = machine.receive([Self.delivery(1)])
+        guard case .run = machine.next(0) else {
+            Issue.record("no job")
+            return
+        }
+        #expect(machine.hasBegunJob)
+        #expect(machine.receive([Self.delivery(2)]).unwanted.tokens == [LeaseToken(2)])
+        _ = machine.finish(0, LeaseToken(1))
+        guard case .stop = machine.next(0) else {
+            Issue.record("another job")
+            return
+        }
     }
 }

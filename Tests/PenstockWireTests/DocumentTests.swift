@@ -50,6 +50,7 @@ import Testing
         "creditJobsMax": UInt64(Limits.creditJobsMax),
         "creditBytesMax": UInt64(Limits.creditBytesMax),
         "streamsPerConnectionMax": UInt64(Limits.streamsPerConnectionMax),
+        "workerJobsMax": UInt64(Limits.workerJobsMax),
         "priorityMax": UInt64(Limits.priorityMax),
         "attemptsMax": UInt64(Limits.attemptsMax),
         "delayMillisecondsMax": Limits.delayMillisecondsMax,
@@ -127,6 +128,13 @@ import Testing
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (JobPage.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (QueuePage.Row.byteCountMin + 255) + 4096 <= Limits.frameBytesMax)
+    }
+
+    @Test func `the last worker of a full page fits the frame`() {
+        let queues = Limits.queuesPerMessageMax * (Limits.queueNameBytesMax + 1)
+        let jobs = Limits.workerJobsMax * (WorkerPage.Job.byteCountMin + Limits.queueNameBytesMax)
+        let row = WorkerPage.Row.byteCountMin + 3 * 255 + queues + jobs
+        #expect(Limits.pageBytesMax + row + FrameHeader.byteCount + 64 <= Limits.frameBytesMax)
     }
 
     @Test func `the outcome of the largest large add fits a frame`() {

@@ -23,6 +23,7 @@ import Testing
         try check(random.subscribe(), &random)
         try check(Subscribed(heartbeat: random.number()), &random)
         try check(Credit(jobs: random.number(), bytes: random.number()), &random)
+        try check(Debit(jobs: random.number(), bytes: random.number()), &random)
         try check(Unsubscribe(), &random)
         try check(Unsubscribed(), &random)
         try check(Deliver(deliveries: random.list { $0.delivery() }), &random)
@@ -105,6 +106,8 @@ import Testing
         try check(random.queuePage(), &random)
         try check(GetPriorities(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
         try check(random.priorityPage(), &random)
+        try check(GetWorkers(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
+        try check(random.workerPage(), &random)
     }
 
     @Test func `an option that is given is sent though it is at its default`() throws {

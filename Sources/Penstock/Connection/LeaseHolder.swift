@@ -6,7 +6,7 @@ protocol LeaseHolder: Sendable {
     /// - Returns: leases that the worker does not want any more, to be given back.
     func receive(_ deliveries: [Delivery]) -> [LeaseToken]
     /// The server has ended leases; those of other workers may be among them.
-    func revoke(_ tokens: [LeaseToken])
+    func revoke(_ leases: [LeaseToken: JobCancellation])
     /// Every lease is lost: the server knows the session no longer.
     func loseAll()
     /// No job will come any more: the server refused the subscription, or the client has ended.

@@ -121,7 +121,12 @@ final class Link: Sendable {
         eventLoop.execute { [core] in core.value.forget(worker) }
     }
 
-    func credit(_ worker: WorkerID, generation: Int) { put(.credit(worker, generation: generation)) }
+    func credit(_ worker: WorkerID, generation: Int, count: Int) {
+        if count > 0 { put(.credit(worker, generation: generation, count: count)) }
+    }
+
+    /// So many jobs the worker wants at the same time from now on.
+    func resize(_ worker: WorkerID, concurrency: Int) { put(.resize(worker, concurrency: concurrency)) }
 
     /// Puts the end of a job on its way.
     /// - Returns: true where ``wake()`` has to be called, outside of any lock.
@@ -135,6 +140,11 @@ final class Link: Sendable {
     }
 
     // MARK: Life
+
+    /// Calls `body` after a while, on the event loop.
+    func after(_ delay: Duration, _ body: @escaping @Sendable () -> Void) {
+        eventLoop.scheduleTask(in: TimeAmount(delay), body)
+    }
 
     /// Keeps a connection until the session has ended, or the task is cancelled.
     func run() async {

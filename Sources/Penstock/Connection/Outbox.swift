@@ -12,7 +12,8 @@ enum SessionCommand: Sendable {
     case cancel(request: UInt32)
     case begin(WorkerID, Subscription, any LeaseHolder)
     case end(WorkerID, request: UInt32, Waiter)
-    case credit(WorkerID, generation: Int)
+    case credit(WorkerID, generation: Int, count: Int)
+    case resize(WorkerID, concurrency: Int)
     case release([LeaseToken])
 }
 

@@ -60,7 +60,9 @@ final class SessionCore {
             workers[worker] = holder
             machine.begin(worker, subscription, &output)
         case .end(let worker, let request, let waiter): machine.end(worker, request, waiter, now: now, &output)
-        case .credit(let worker, let generation): machine.credit(worker, generation: generation, &output)
+        case .credit(let worker, let generation, let count):
+            machine.credit(worker, generation: generation, count: count, &output)
+        case .resize(let worker, let concurrency): machine.resize(worker, concurrency, &output)
         case .release(let tokens): machine.release(tokens, &output)
         }
     }
@@ -138,8 +140,8 @@ final class SessionCore {
             for lease in leases where lease.reason == .cancelled {
                 logger.info("A job that runs here was cancelled", metadata: ["reason": "\(lease.message)"])
             }
-            let tokens = leases.map(\.token)
-            for worker in workers.values { worker.revoke(tokens) }
+            let revoked = Dictionary(leases.map { ($0.token, JobCancellation($0)) }) { first, _ in first }
+            for worker in workers.values { worker.revoke(revoked) }
         case .hello: welcome(try Welcome(body: body))
         case .hold: machine.held(try Held(body: body), now: .now(), &output)
         case .subscribe: machine.heartbeatInterval = .milliseconds(Int64(max(try Subscribed(body: body).heartbeat, 1)))
@@ -232,7 +234,8 @@ final class SessionCore {
             logger.warning("The connection has been lost for longer than a lease lasts; its jobs are given up")
             workers[worker]?.loseAll()
         case .fenced(let tokens):
-            for worker in workers.values { worker.revoke(tokens) }
+            let lost = Dictionary(tokens.map { ($0, JobCancellation.leaseLost) }) { first, _ in first }
+            for worker in workers.values { worker.revoke(lost) }
         case .established(let resumed, let repeated):
             logger.info(
                 "Connected",

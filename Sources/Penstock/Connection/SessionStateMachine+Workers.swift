@@ -32,11 +32,27 @@ extension SessionStateMachine {
     }
 
     /// A job that was delivered on an earlier connection has ended: its place is free.
-    mutating func credit(_ worker: WorkerID, generation: Int, _ output: inout Output) {
-        guard let subscription = subscriptions[worker], subscription.generation == generation else { return }
-        subscriptions[worker]?.credits += 1
+    mutating func credit(_ worker: WorkerID, generation: Int, count: Int, _ output: inout Output) {
+        guard subscriptions[worker]?.generation == generation else { return }
+        changeCredits(worker, by: count, &output)
+    }
+
+    /// A worker takes more jobs at the same time from now on, or fewer.
+    mutating func resize(_ worker: WorkerID, _ concurrency: Int, _ output: inout Output) {
+        guard let subscription = subscriptions[worker] else { return }
+        subscriptions[worker]?.concurrency = concurrency
+        changeCredits(worker, by: concurrency - subscription.concurrency, &output)
+    }
+
+    /// What the worker owes, because it holds more jobs of earlier connections than it may run, the server never knew of.
+    private mutating func changeCredits(_ worker: WorkerID, by count: Int, _ output: inout Output) {
+        guard let subscription = subscriptions[worker] else { return }
+        let credits = subscription.credits + count
+        subscriptions[worker]?.credits = credits
         guard let stream = subscription.stream, phase == .ready else { return }
-        output.frames.append(ByteBuffer(Credit(jobs: 1, bytes: 0), stream: stream))
+        let change = max(credits, 0) - max(subscription.credits, 0)
+        if change > 0 { output.frames.append(ByteBuffer(Credit(jobs: UInt32(change), bytes: 0), stream: stream)) }
+        if change < 0 { output.frames.append(ByteBuffer(Debit(jobs: UInt32(-change), bytes: 0), stream: stream)) }
     }
 
     /// Gives leases back. Where no connection stands the next resume does it, because it does not list them.

@@ -8,24 +8,29 @@ struct WorkerID: Hashable, Sendable {
 /// A worker's wish for jobs, as the session keeps it from one connection to the next.
 struct Subscription: Sendable {
     let queues: [String]
-    let concurrency: Int
+    /// Jobs that it takes at the same time; 0 while it is paused.
+    var concurrency: Int
     /// Milliseconds; 0 is the server's default.
     let lockDuration: UInt32
     let worker: String
+    /// For each queue, how many jobs it gives in its turn; empty: one each.
+    let weights: [UInt8]
     /// The stream on the connection that stands; nil while it has none.
     var stream: UInt32?
     /// Counts the connections, so that a credit meant for an earlier one is told apart.
     var generation = 0
     /// True once the connection has been lost for longer than a lease lasts.
     var isOverdue = false
-    /// Credits that the worker can take now: it may still hold jobs of an earlier connection.
+    /// Credits that the server was given, less those taken back: the worker may still hold jobs of an earlier connection.
+    /// Below zero where those are more than it may run; the server has none then.
     var credits: Int
 
-    init(queues: [String], concurrency: Int, lockDuration: UInt32, worker: String) {
+    init(queues: [String], concurrency: Int, lockDuration: UInt32, worker: String, weights: [UInt8] = []) {
         self.queues = queues
         self.concurrency = concurrency
         self.lockDuration = lockDuration
         self.worker = worker
+        self.weights = weights
         credits = concurrency
     }
 
@@ -37,7 +42,8 @@ struct Subscription: Sendable {
             queues: queues,
             creditJobs: UInt32(max(credits, 0)),
             lockDuration: lockDuration,
-            worker: worker
+            worker: worker,
+            weights: weights
         )
     }
 }

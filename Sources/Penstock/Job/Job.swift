@@ -38,6 +38,9 @@ public struct Job<Data: Sendable>: Sendable {
     /// True where the job has dependencies; all of them have ended, or do not matter any more.
     public var hasDependencies: Bool { delivery.hasDependencies }
 
+    /// Why the job's handler is to end before it has finished; nil where it is not. The handler's task is cancelled, too.
+    public var cancellation: JobCancellation? { worker.cancellation(of: delivery.token) }
+
     /// The client's logger with the job, its name, its queue and its flow as metadata.
     public var logger: Logger {
         var logger = client.logger
@@ -59,23 +62,24 @@ public struct Job<Data: Sendable>: Sendable {
 
 extension Job where Data: Decodable {
     /// - Throws: ``UndecodableData``.
-    init(_ delivery: Delivery, _ worker: WorkerCore, queues: [String], client: PenstockClient) throws {
+    init(_ delivery: Delivery, _ worker: WorkerCore) throws {
         let payload = RawPayload(bytes: delivery.data, kind: RawPayload.Kind(rawValue: delivery.contentType.rawValue))
         do throws(PenstockError) {
             data = try PayloadCoder.decode(Data.self, from: payload)
         } catch {
             throw UndecodableData(message: "The data of job \(delivery.job) (\(delivery.name)): \(error.message)")
         }
-        queue = Int(delivery.queue) < queues.count ? queues[Int(delivery.queue)] : ""
+        queue = Int(delivery.queue) < worker.queues.count ? worker.queues[Int(delivery.queue)] : ""
         self.delivery = delivery
         self.worker = worker
-        self.client = client
+        client = worker.client
     }
 }
 
 /// The data of a job is not what its worker's handler takes.
-struct UndecodableData: Error {
+struct UndecodableData: Error, CustomStringConvertible {
     let message: String
+    var description: String { message }
 }
 
 extension Job {

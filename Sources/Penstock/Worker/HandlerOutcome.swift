@@ -20,11 +20,11 @@ extension HandlerOutcome {
             case let error as RateLimited:
                 return .putOff(to: .rateLimited, delay: max(1, milliseconds(error.duration)), data: nil)
             case let error as RetryAfter: return failed(error, delay: milliseconds(error.delay))
-            case is UnrecoverableError: return failed(error, unrecoverable: true)
+            case is UnrecoverableError, is UndecodableData: return failed(error, unrecoverable: true)
             default: return failed(error)
             }
         } catch {
-            return .unrecoverable("The job's new data: \(error.message)")
+            return failed(UnrecoverableError("The job's new data: \(error.message)"), unrecoverable: true)
         }
     }
 
@@ -48,22 +48,15 @@ extension HandlerOutcome {
         return payload
     }
 
-    static func unrecoverable(_ message: String) -> HandlerOutcome {
-        .failed(message: message.cut(toBytes: Limits.failureMessageBytesMax), unrecoverable: true, delay: nil)
-    }
-
-    /// A result, encoded; one that can't be, or is too large, fails the job: a further attempt would not mend it.
-    static func returned<Result: Encodable>(_ result: Result) -> HandlerOutcome {
+    /// A result, encoded.
+    /// - Throws: ``UnrecoverableError`` where it can't be, or is too large: a further attempt would not mend it.
+    static func encoded<Result: Encodable>(result: Result) throws -> RawPayload {
         do throws(PenstockError) {
             let payload = try PayloadCoder.encode(result)
-            guard payload.bytes.count <= Limits.payloadBytesMax else {
-                return .unrecoverable(
-                    "The result has \(payload.bytes.count) bytes; at most \(Limits.payloadBytesMax) are allowed."
-                )
-            }
-            return .completed(payload)
+            try Checks.result(payload.bytes)
+            return payload
         } catch {
-            return .unrecoverable(error.message)
+            throw UnrecoverableError(error.message)
         }
     }
 }

@@ -35,6 +35,27 @@ struct HeldLease: Sendable {
         }
     }
 
+    /// Completes the held job, and returns once that is stored.
+    func end(_ completion: Completion, _ client: PenstockClient) async throws(PenstockError) {
+        try await end(ByteBuffer(Complete(sequence: 0, completions: [completion])), client)
+    }
+
+    /// Fails the attempt, and returns once that is stored.
+    func end(_ failure: Failure, _ client: PenstockClient) async throws(PenstockError) {
+        try await end(ByteBuffer(Fail(sequence: 0, failures: [failure])), client)
+    }
+
+    private func end(_ frame: ByteBuffer, _ client: PenstockClient) async throws(PenstockError) {
+        do {
+            try await client.command(frame, over: client.workerLink) { _ in }
+            worker.ended(token)
+        } catch {
+            // The lease is gone, or the attempt is over, and has failed.
+            if error.code == .fenced || error.code == .unresolvedDependencies { worker.ended(token) }
+            throw error
+        }
+    }
+
     private func send(_ frame: ByteBuffer, _ client: PenstockClient) async throws(PenstockError) -> AddOutcome {
         try await client.command(frame, over: client.workerLink) { (reader) throws(WireError) in
             try AddOutcome(from: &reader)

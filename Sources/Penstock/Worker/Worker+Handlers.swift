@@ -18,7 +18,7 @@ extension Worker {
             queues: [queue],
             concurrency: concurrency,
             options: options,
-            handler: Worker.run(client, [queue], handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -39,7 +39,7 @@ extension Worker {
             queues: [queue],
             concurrency: concurrency,
             options: options,
-            handler: Worker.runVoid(client, [queue], handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -60,7 +60,7 @@ extension Worker {
             queues: [queue],
             concurrency: concurrency,
             options: options,
-            handler: Worker.run(client, [queue], handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -81,7 +81,7 @@ extension Worker {
             queues: [queue],
             concurrency: concurrency,
             options: options,
-            handler: Worker.runVoid(client, [queue], handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -102,7 +102,7 @@ extension Worker {
             queues: queues,
             concurrency: concurrency,
             options: options,
-            handler: Worker.run(client, queues, handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -123,7 +123,7 @@ extension Worker {
             queues: queues,
             concurrency: concurrency,
             options: options,
-            handler: Worker.runVoid(client, queues, handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -144,7 +144,7 @@ extension Worker {
             queues: queues,
             concurrency: concurrency,
             options: options,
-            handler: Worker.run(client, queues, handler)
+            handler: Worker.handler(handler)
         )
     }
 
@@ -165,42 +165,7 @@ extension Worker {
             queues: queues,
             concurrency: concurrency,
             options: options,
-            handler: Worker.runVoid(client, queues, handler)
+            handler: Worker.handler(handler)
         )
-    }
-
-    private static func run<Data: Decodable & Sendable, Result: Encodable & Sendable>(
-        _ client: PenstockClient,
-        _ queues: [String],
-        _ handler: @escaping @Sendable (Job<Data>) async throws -> Result
-    ) -> WorkerCore.Handler {
-        { delivery, worker in
-            do {
-                let job = try Job<Data>(delivery, worker, queues: queues, client: client)
-                return .returned(try await handler(job))
-            } catch let error as UndecodableData {
-                return .unrecoverable(error.message)
-            } catch {
-                return .thrown(error)
-            }
-        }
-    }
-
-    private static func runVoid<Data: Decodable & Sendable>(
-        _ client: PenstockClient,
-        _ queues: [String],
-        _ handler: @escaping @Sendable (Job<Data>) async throws -> Void
-    ) -> WorkerCore.Handler {
-        { delivery, worker in
-            do {
-                let job = try Job<Data>(delivery, worker, queues: queues, client: client)
-                try await handler(job)
-                return .completed(.none)
-            } catch let error as UndecodableData {
-                return .unrecoverable(error.message)
-            } catch {
-                return .thrown(error)
-            }
-        }
     }
 }

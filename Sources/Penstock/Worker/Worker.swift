@@ -20,65 +20,92 @@ import Synchronization
 ///
 /// The task of the closure is cancelled when the job's lease is lost: the job
 /// was cancelled, or the server has heard nothing for the lock's duration. Its
-/// result is then of no use, and is dropped.
+/// result is then of no use, and is dropped; ``Job/cancellation`` says why. A
+/// closure that ignores that loses its place after ``Options/cancellationGrace``:
+/// another job is run beside it.
+///
+/// Jobs of several kinds in one queue have handlers by name: see ``JobHandler``.
+/// Several jobs at once go to one closure as a ``JobBatch``. For one job at a time
+/// there is ``PenstockClient/processNext(from:within:options:handler:)``.
 ///
 /// A worker is a service. It works while ``run()`` does, which needs that of its
 /// client; put it behind the client in a service group.
 public final class Worker: Service {
-    /// How a worker works, beside its concurrency.
-    public struct Options: Sendable {
-        /// The worker's name in the server's log: at most 255 bytes. Empty by default.
-        public var name: String
-        /// How long the server waits for a sign of life before it gives the jobs to others: 1 s to 24 h, by default 30 s.
-        ///
-        /// The client gives those signs by itself, whatever the handlers do.
-        public var lockDuration: Duration
-        /// How long running handlers have to finish when the worker shuts down. 30 s by default.
-        ///
-        /// Then they are cancelled, and their jobs given back, with no attempt counted.
-        public var shutdownTimeout: Duration
-
-        public init(
-            name: String = "",
-            lockDuration: Duration = .seconds(30),
-            shutdownTimeout: Duration = .seconds(30)
-        ) {
-            self.name = name
-            self.lockDuration = lockDuration
-            self.shutdownTimeout = shutdownTimeout
-        }
-    }
-
     private let client: PenstockClient
-    private let queues: [String]
-    private let concurrency: Int
     private let options: Options
     private let core: WorkerCore
+    /// Jobs that one handler gets at a time.
+    private let jobsPerHandler: Int
+    /// Told of a new concurrency.
+    private let onConcurrency: (@Sendable (Int) -> Void)?
     private let isRunning = Atomic<Bool>(false)
 
     init(
         client: PenstockClient,
         queues: [String],
         concurrency: Int,
+        jobsPerHandler: Int = 1,
         options: Options,
+        isSingle: Bool = false,
+        onConcurrency: (@Sendable (Int) -> Void)? = nil,
         handler: @escaping WorkerCore.Handler
     ) {
-        precondition(
-            concurrency > 0 && concurrency <= Limits.creditJobsMax,
-            "a worker's concurrency is 1 to \(Limits.creditJobsMax)"
-        )
+        Worker.check(concurrency, jobsPerHandler)
         self.client = client
-        self.queues = queues
-        self.concurrency = concurrency
         self.options = options
-        core = WorkerCore(client, concurrency: concurrency, handler: handler)
+        self.jobsPerHandler = jobsPerHandler
+        self.onConcurrency = onConcurrency
+        core = WorkerCore(
+            client,
+            queues: queues,
+            concurrency: concurrency * jobsPerHandler,
+            options: options,
+            isSingle: isSingle,
+            handler: handler
+        )
     }
+
+    private static func check(_ concurrency: Int, _ jobsPerHandler: Int) {
+        precondition(
+            concurrency > 0 && concurrency <= Limits.creditJobsMax / jobsPerHandler,
+            "a worker's concurrency is 1 to \(Limits.creditJobsMax), for all jobs of its batches together"
+        )
+    }
+
+    // MARK: While it runs
+
+    /// Handlers that run at the same time: 1...65,536.
+    ///
+    /// It can be changed at any time. With a higher one more jobs are asked for at once. With a lower one those that
+    /// run go on to their end, those that have come and can't begin any more are given back, and no further one comes
+    /// until fewer run.
+    public var concurrency: Int {
+        get { core.concurrency / jobsPerHandler }
+        set {
+            Worker.check(newValue, jobsPerHandler)
+            core.setConcurrency(newValue * jobsPerHandler)
+            onConcurrency?(newValue)
+        }
+    }
+
+    /// True from ``pause()`` to ``resume()``.
+    public var isPaused: Bool { core.state.withLock { $0.isPaused } }
+
+    /// Takes no further job until ``resume()``. What runs goes on; what has come and has not begun is given back.
+    ///
+    /// Other workers of the queue are not concerned.
+    public func pause() { core.pause() }
+
+    /// Takes jobs again after ``pause()``.
+    public func resume() { core.resume() }
+
+    // MARK: Running
 
     /// Runs jobs until the service group, or ``shutDown()``, asks for the end.
     ///
     /// Then no further job is taken; those that run have `shutdownTimeout` to
     /// finish. If the task is cancelled they are cancelled at once. In both cases
-    /// it returns when the last handler has.
+    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over.
     ///
     /// - Throws: ``PenstockError`` for a queue name or an option that is out of
     ///   bounds, for a second call, where the server refuses the subscription, and,
@@ -89,21 +116,29 @@ public final class Worker: Service {
         guard !isRunning.exchange(true, ordering: .relaxed) else {
             throw PenstockError(.alreadyRunning, "run() was called twice; a worker runs once.")
         }
-        client.workerLink.begin(core.id, subscription, core)
-        await withTaskGroup(of: Void.self) { group in
-            for slot in 0..<concurrency {
-                group.addTask { await self.core.runSlot(slot) }
-            }
+        let core = core
+        await withDiscardingTaskGroup { group in
+            for slot in core.begin(subscription) { group.addTask { await core.runSlot(slot) } }
             await withTaskCancellationOrGracefulShutdownHandler {
-                await core.stopped.wait()
+                for await slot in core.opened { group.addTask { await core.runSlot(slot) } }
             } onCancelOrGracefulShutdown: {
-                self.core.stopped.fire()
+                core.askToStop()
             }
             core.stop()
-            if Task.isCancelled { core.cancelRunning() }
+            if let timeout = options.shutdownTimeout {
+                group.addTask {
+                    do { try await Task.sleep(for: timeout) } catch { return }
+                    core.cancelRunning()
+                }
+            }
             // Answered when no delivery can follow; those that still do are given back by the core.
             async let unsubscribed: Void = client.workerLink.end(core.id)
-            await finish(&group)
+            await withTaskCancellationHandler {
+                await core.drained.wait()
+            } onCancel: {
+                core.cancelRunning()
+            }
+            group.cancelAll()
             await unsubscribed
         }
         client.workerLink.forget(core.id)
@@ -111,20 +146,13 @@ public final class Worker: Service {
     }
 
     /// Asks ``run()`` to end, for a worker that is in no service group.
-    public func shutDown() { core.stopped.fire() }
+    public func shutDown() { core.askToStop() }
 
-    /// Waits for the slots, and cancels them when their time is over.
-    private func finish(_ group: inout TaskGroup<Void>) async {
-        let timeout = options.shutdownTimeout
-        group.addTask {
-            do { try await Task.sleep(for: timeout) } catch { return }
-            self.core.cancelRunning()
-        }
-        for _ in 0..<concurrency { await group.next() }
-        group.cancelAll()
-    }
+    /// True once a job was begun.
+    var hasBegunJob: Bool { core.state.withLock { $0.hasBegunJob } }
 
     private func subscription() throws(PenstockError) -> Subscription {
+        let queues = core.queues
         guard !queues.isEmpty, queues.count <= Limits.queuesPerMessageMax else {
             throw PenstockError(
                 .invalidRequest,
@@ -147,9 +175,26 @@ public final class Worker: Service {
         }
         return Subscription(
             queues: queues,
-            concurrency: concurrency,
+            concurrency: core.concurrency,
             lockDuration: UInt32(milliseconds),
-            worker: options.name
+            worker: options.name,
+            weights: try weights(of: queues)
         )
+    }
+
+    private func weights(of queues: [String]) throws(PenstockError) -> [UInt8] {
+        if options.weights.isEmpty { return [] }
+        for (queue, weight) in options.weights {
+            guard queues.contains(queue) else {
+                throw PenstockError(.invalidOption, "A weight for the queue \(queue), which is none of the worker's.")
+            }
+            guard (1...255).contains(weight) else {
+                throw PenstockError(
+                    .invalidOption,
+                    "A weight of \(weight) for the queue \(queue); 1 to 255 are allowed."
+                )
+            }
+        }
+        return queues.map { UInt8(options.weights[$0] ?? 1) }
     }
 }

@@ -1,71 +1,131 @@
+import Logging
 import PenstockWire
 import Synchronization
 
 /// A worker's slots and the session that feeds them.
 final class WorkerCore: Sendable {
-    typealias Handler = @Sendable (Delivery, WorkerCore) async -> HandlerOutcome
-    private typealias Machine = WorkerStateMachine<CheckedContinuation<Void, Never>, Task<Bool, Never>>
+    /// Runs a job and returns its result, encoded.
+    typealias Handler = @Sendable (Delivery, WorkerCore) async throws -> RawPayload
+    typealias Machine = WorkerStateMachine<CheckedContinuation<Void, Never>, SlotTask>
+
+    /// What cancels a slot's task, and what tells that nobody waits for it any more.
+    struct SlotTask: Sendable {
+        let task: Task<Void, Never>
+        let isOver: OneShot
+    }
 
     /// Jobs that a slot runs before it lets other tasks of the process have its thread.
     private static let jobsBeforeYield = 128
 
     let id: WorkerID
-    private let client: PenstockClient
+    let client: PenstockClient
+    let queues: [String]
+    let options: Worker.Options
+    private let isSingle: Bool
     private let handler: Handler
-    private let state: Mutex<Machine>
+    let state: Mutex<Machine>
     /// Fired when the worker is to end.
     let stopped = OneShot()
+    /// Fired when its last slot has ended.
+    let drained = OneShot()
+    /// Slots that are to be worked, beside those at the beginning.
+    let opened: AsyncStream<Int>
+    private let opening: AsyncStream<Int>.Continuation
     /// Why no further job can come; nil as long as some can.
     private let failure = Mutex<PenstockError?>(nil)
+    /// True once the session knows the worker. Held while it is told of a change, so that it hears of them in their order.
+    private let hasBegun = Mutex(false)
 
-    private var link: Link { client.workerLink }
+    var link: Link { client.workerLink }
 
-    init(_ client: PenstockClient, concurrency: Int, handler: @escaping Handler) {
+    init(
+        _ client: PenstockClient,
+        queues: [String],
+        concurrency: Int,
+        options: Worker.Options,
+        isSingle: Bool = false,
+        handler: @escaping Handler
+    ) {
         id = client.newWorkerID()
         self.client = client
-        self.handler = handler
-        state = Mutex(Machine(concurrency: concurrency))
+        self.queues = queues
+        self.options = options
+        self.isSingle = isSingle
+        self.handler = MiddlewareChain.handler(options.middleware, around: handler)
+        state = Mutex(Machine(concurrency: concurrency, isSingle: isSingle))
+        (opened, opening) = AsyncStream.makeStream()
     }
 
-    /// Keeps one slot at work until the worker stops.
+    // MARK: Slots
+
+    /// Keeps one slot at work until it is closed.
     ///
-    /// The slot's task can be cancelled with its job; then another one takes its
-    /// place. It never outlives this call.
+    /// The slot's task can be cancelled with its job, or be left behind with a handler that ignores that; then another
+    /// one takes its place.
     func runSlot(_ slot: Int) async {
-        var isReplaced = true
-        while isReplaced {
-            let task = Task { await work(slot) }
-            if state.withLock({ $0.began(slot, task) }) { task.cancel() }
-            isReplaced = await withTaskCancellationHandler {
-                await task.value
-            } onCancel: {
-                task.cancel()
+        guard state.withLock({ $0.enter(slot) }) else { return }
+        while state.withLock({ $0.slots[slot].isOpen }) {
+            let isOver = OneShot()
+            let task = Task {
+                await work(slot)
+                isOver.fire()
             }
+            if let token = state.withLock({ $0.began(slot, SlotTask(task: task, isOver: isOver)) }) {
+                task.cancel()
+                giveGrace([token])
+            }
+            await isOver.wait()
         }
+        let isDrained = state.withLock { machine in
+            machine.leave(slot)
+            return machine.isDrained
+        }
+        if isDrained { drained.fire() }
     }
 
-    /// - Returns: true where the task was cancelled with its job.
-    private func work(_ slot: Int) async -> Bool {
+    /// Runs one job after the other, until the slot is closed or its task is of no use any more.
+    private func work(_ slot: Int) async {
         var step = state.withLock { $0.next(slot) }
         var jobs = 0
         while true {
             switch step {
             case .run(let delivery, let wake):
                 wake?.resume()
-                var outcome = await handler(delivery, self)
-                if case .putOff(let place, let delay, let data) = outcome {
-                    outcome = await putOff(delivery, to: place, delay: delay, data: data)
-                }
-                step = finish(slot, outcome)
+                guard let next = finish(slot, delivery, await run(delivery)) else { return }
+                step = next
                 jobs += 1
                 if jobs % WorkerCore.jobsBeforeYield == 0 { await Task.yield() }
             case .wait:
                 await park(slot)
                 step = state.withLock { $0.next(slot) }
-            case .replace: return true
-            case .stop: return false
+            case .replace, .stop: return
             }
         }
+    }
+
+    private func park(_ slot: Int) async {
+        await withCheckedContinuation { waiter in
+            state.withLock { $0.park(slot, waiter) }?.resume()
+        }
+    }
+
+    private func run(_ delivery: Delivery) async -> HandlerOutcome {
+        if isSingle {
+            askToStop()
+            // Its end gives the credit back, and no further job is to come for that.
+            await link.end(id)
+        }
+        var outcome: HandlerOutcome
+        do {
+            outcome = .completed(try await handler(delivery, self))
+        } catch {
+            outcome = .thrown(error)
+        }
+        if case .putOff(let place, let delay, let data) = outcome {
+            outcome = await putOff(delivery, to: place, delay: delay, data: data)
+        }
+        if isSingle { await settle(delivery, outcome) }
+        return outcome
     }
 
     /// Moves a job that its handler has left, and says how the run has ended: the lease is gone, or the move was refused.
@@ -89,47 +149,145 @@ final class WorkerCore: Sendable {
         }
     }
 
-    /// A command that a handler sent has ended its lease: what the handler ends with is of no use any more.
-    func ended(_ token: LeaseToken) { state.withLock { $0.ended(token) } }
-
-    private func park(_ slot: Int) async {
-        await withCheckedContinuation { waiter in
-            state.withLock { $0.park(slot, waiter) }?.resume()
+    /// Tells the server of the end of a single job, and waits until that is stored.
+    private func settle(_ delivery: Delivery, _ outcome: HandlerOutcome) async {
+        guard state.withLock({ $0.isHeld(delivery.token) }), !Task.isCancelled else { return }
+        let lease = HeldLease(delivery, self)
+        do throws(PenstockError) {
+            switch outcome {
+            case .completed(let result): try await lease.end(Completion(delivery, result), client)
+            case .failed(let message, let unrecoverable, let delay):
+                try await lease.end(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay), client)
+            case .putOff: break
+            }
+        } catch {
+            failure.withLock { $0 = $0 ?? error }
         }
     }
 
-    /// Puts the end of a job on its way, and says what the slot does next.
-    private func finish(_ slot: Int, _ outcome: HandlerOutcome) -> Machine.Step {
+    /// A command that a handler sent has ended its lease: what the handler ends with is of no use any more.
+    func ended(_ token: LeaseToken) { state.withLock { $0.ended(token) } }
+
+    /// Why the handler of a lease is to end.
+    func cancellation(of token: LeaseToken) -> JobCancellation? { state.withLock { $0.cancellation(of: token) } }
+
+    /// Puts the end of a job on its way, and says what the slot does next; nil where the slot has another task already.
+    private func finish(_ slot: Int, _ delivery: Delivery, _ outcome: HandlerOutcome) -> Machine.Step? {
         var mustWake = false
         var released: LeaseToken?
-        let (step, credit) = state.withLock { machine in
-            let finish = machine.finish(slot)
+        let (step, credit) = state.withLock { machine -> (Machine.Step?, Int?) in
+            let finish = machine.finish(slot, delivery.token)
+            if finish.isLeftBehind { return (nil, nil) }
             if finish.isHeld {
                 // Within the lock, so that at every moment the lease is either held here or its end is in the outbox.
                 switch outcome {
-                case .completed(let result): mustWake = link.enqueue(Completion(finish.delivery, result))
-                case .failed where Task.isCancelled, .putOff: released = finish.delivery.token
+                case .completed(let result): mustWake = link.enqueue(Completion(delivery, result))
+                case .failed where Task.isCancelled, .putOff: released = delivery.token
                 case .failed(let message, let unrecoverable, let delay):
-                    mustWake = link.enqueue(
-                        Failure(
-                            slot: finish.delivery.slot,
-                            token: finish.delivery.token,
-                            unrecoverable: unrecoverable,
-                            delay: delay,
-                            message: message
-                        )
-                    )
+                    mustWake = link.enqueue(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay))
                 }
             }
             return (machine.next(slot), finish.credit)
         }
         if mustWake { link.wake() }
         if let released { link.release([released]) }
-        if let credit { link.credit(id, generation: credit) }
+        if let credit { link.credit(id, generation: credit, count: 1) }
         return step
     }
 
-    // MARK: The end
+    // MARK: Cancelled handlers
+
+    /// Cancels tasks, and gives them their grace.
+    private func cancel(_ cancelled: Machine.Cancelled) {
+        for handle in cancelled.handles { handle.task.cancel() }
+        giveGrace(cancelled.tokens)
+    }
+
+    /// After a while the slots of cancelled handlers are given free, whatever the handlers do.
+    private func giveGrace(_ tokens: [LeaseToken]) {
+        if tokens.isEmpty { return }
+        link.after(options.cancellationGrace) { self.leaveBehind(tokens) }
+    }
+
+    private func leaveBehind(_ tokens: [LeaseToken]) {
+        let (tasks, jobs, credits, generation) = state.withLock { machine in
+            let (tasks, jobs, credits) = machine.leaveBehind(tokens)
+            return (tasks, jobs, credits, machine.generation)
+        }
+        for job in jobs {
+            client.logger.warning(
+                "A handler goes on although its job was taken away: another job runs in its place",
+                metadata: ["job": "\(job.job)", "job-name": "\(job.name)", "grace": "\(options.cancellationGrace)"]
+            )
+        }
+        for task in tasks { task.isOver.fire() }
+        link.credit(id, generation: generation, count: credits)
+    }
+
+    // MARK: Concurrency
+
+    var concurrency: Int { state.withLock { $0.concurrency } }
+
+    func setConcurrency(_ concurrency: Int) {
+        hasBegun.withLock { hasBegun in
+            let (change, generation, isPaused) = state.withLock {
+                ($0.setConcurrency(concurrency), $0.generation, $0.isPaused)
+            }
+            guard hasBegun else { return }
+            for slot in change.open { opening.yield(slot) }
+            for waiter in change.wake { waiter.resume() }
+            if !isPaused { link.resize(id, concurrency: concurrency) }
+            giveBack(change.returned, generation)
+        }
+    }
+
+    func pause() {
+        hasBegun.withLock { hasBegun in
+            let (returned, generation) = state.withLock { ($0.pause(), $0.generation) }
+            guard hasBegun else { return }
+            link.resize(id, concurrency: 0)
+            giveBack(returned, generation)
+        }
+    }
+
+    func resume() {
+        hasBegun.withLock { hasBegun in
+            let concurrency = state.withLock { machine in
+                machine.resume()
+                return machine.concurrency
+            }
+            if hasBegun { link.resize(id, concurrency: concurrency) }
+        }
+    }
+
+    private func giveBack(_ returned: Machine.Returned, _ generation: Int) {
+        link.release(returned.tokens)
+        link.credit(id, generation: generation, count: returned.credits)
+    }
+
+    // MARK: The beginning and the end
+
+    /// Asks for jobs.
+    /// - Returns: the slots to work.
+    func begin(_ subscription: Subscription) -> Range<Int> {
+        hasBegun.withLock { hasBegun in
+            var subscription = subscription
+            let slots = state.withLock { machine in
+                subscription.concurrency = machine.isPaused ? 0 : machine.concurrency
+                return machine.slots.indices
+            }
+            subscription.credits = subscription.concurrency
+            link.begin(id, subscription, self)
+            hasBegun = true
+            return slots
+        }
+    }
+
+    /// Asks for the end.
+    func askToStop() {
+        stopped.fire()
+        opening.finish()
+    }
 
     /// Fails where the worker had to end because no further job can come.
     func checkFailure() throws(PenstockError) {
@@ -138,46 +296,56 @@ final class WorkerCore: Sendable {
 
     /// Begins no further job, and gives back what was not begun.
     func stop() {
-        let (waiters, tokens) = state.withLock { $0.stop() }
+        let (waiters, tokens, isDrained) = state.withLock { machine in
+            let (waiters, tokens) = machine.stop()
+            return (waiters, tokens, machine.isDrained)
+        }
         link.release(tokens)
         for waiter in waiters { waiter.resume() }
+        if isDrained { drained.fire() }
     }
 
     /// Cancels what still runs, and gives it back.
     func cancelRunning() {
-        let (handles, tokens) = state.withLock { $0.cancelRunning() }
+        let (cancelled, tokens) = state.withLock { machine in
+            let (cancelled, tokens) = machine.cancelRunning()
+            return (cancelled, tokens)
+        }
         link.release(tokens)
-        for handle in handles { handle.cancel() }
+        cancel(cancelled)
     }
 }
 
 extension WorkerCore: LeaseHolder {
     func receive(_ deliveries: [Delivery]) -> [LeaseToken] {
-        let (waiter, unwanted) = state.withLock { $0.receive(deliveries) }
+        let (waiter, unwanted, generation) = state.withLock { machine in
+            let (waiter, unwanted) = machine.receive(deliveries)
+            return (waiter, unwanted, machine.generation)
+        }
         waiter?.resume()
-        return unwanted
+        link.credit(id, generation: generation, count: unwanted.credits)
+        return unwanted.tokens
     }
 
-    func revoke(_ tokens: [LeaseToken]) {
-        let tokens = Set(tokens)
-        let (handles, credits, generation) = state.withLock { machine in
-            let (handles, credits) = machine.revoke(tokens)
-            return (handles, credits, machine.generation)
+    func revoke(_ leases: [LeaseToken: JobCancellation]) {
+        let (cancelled, credits, generation) = state.withLock { machine in
+            let (cancelled, credits) = machine.revoke(leases)
+            return (cancelled, credits, machine.generation)
         }
-        for handle in handles { handle.cancel() }
-        for _ in 0..<credits { link.credit(id, generation: generation) }
+        cancel(cancelled)
+        link.credit(id, generation: generation, count: credits)
     }
 
     func loseAll() {
-        let handles = state.withLock { $0.loseAll() }
-        for handle in handles { handle.cancel() }
+        let cancelled = state.withLock { machine -> Machine.Cancelled in machine.loseAll() }
+        cancel(cancelled)
     }
 
     func end(_ error: PenstockError) {
         // Whoever has asked for the end before is not told of another reason.
         guard !stopped.hasFired else { return }
         failure.withLock { $0 = $0 ?? error }
-        stopped.fire()
+        askToStop()
     }
 
     func held() -> HeldLeases { state.withLock { $0.held() } }
@@ -190,6 +358,18 @@ extension Completion {
             token: delivery.token,
             contentType: ContentType(rawValue: result.kind.rawValue),
             result: result.bytes
+        )
+    }
+}
+
+extension Failure {
+    fileprivate init(_ delivery: Delivery, _ message: String, unrecoverable: Bool, delay: UInt64?) {
+        self.init(
+            slot: delivery.slot,
+            token: delivery.token,
+            unrecoverable: unrecoverable,
+            delay: delay,
+            message: message
         )
     }
 }

@@ -8,16 +8,21 @@ import PenstockWire
 /// while more are there wakes the next. At most one woken slot is under way at
 /// a time, so a batch of short jobs costs few wakes, and long jobs still get
 /// every slot. `Waiter` resumes a parked slot, `Handle` cancels a slot's task.
+///
+/// Slots are opened and closed while the worker runs, as its concurrency
+/// changes. The task of a handler that ignores its cancellation is *left
+/// behind*: its slot gets another one.
 struct WorkerStateMachine<Waiter, Handle> {
     struct Lease {
         var delivery: Delivery
         /// Delivered on a connection that is gone: its credit is not given back by the server.
         var isForeign = false
-        /// The server has taken it away, or it was given back: its result is of no use.
-        var isRevoked = false
+        /// Why its result is of no use: the server has taken it away, or it was given back.
+        var cancellation: JobCancellation?
         /// A command of the handler's own has ended it, and the handler has not returned yet.
         var isEnded = false
 
+        var isRevoked: Bool { cancellation != nil }
         /// True while the server can still want to hear of it.
         var isHeld: Bool { !isRevoked && !isEnded }
     }
@@ -28,6 +33,8 @@ struct WorkerStateMachine<Waiter, Handle> {
         var handle: Handle?
         /// The slot's task has been cancelled with its job, and is replaced after it.
         var isCancelled = false
+        /// False once the slot has been told to stop.
+        var isOpen = true
     }
 
     enum Step {
@@ -46,18 +53,39 @@ struct WorkerStateMachine<Waiter, Handle> {
         var isHeld: Bool
         /// The generation whose subscription gets a credit back from the client.
         var credit: Int?
+        /// The slot has another task already.
+        var isLeftBehind = false
     }
 
-    private(set) var slots: [Slot]
-    private(set) var queue: Deque<Lease> = []
-    private var parked: [Int] = []
+    var slots: [Slot]
+    var queue: Deque<Lease> = []
+    var parked: [Int] = []
+    /// Slots that nobody works, and that can be opened again.
+    private var vacant: [Int] = []
+    private var openCount: Int
+    /// Slots that a task works.
+    private var workingCount = 0
     /// The slot that has been woken and has not looked yet.
     private var waking: Int?
-    private(set) var generation = 0
-    private(set) var isStopping = false
+    /// Leases whose handlers ignore their cancellation, and whose slots run others.
+    var leftBehind: [LeaseToken: Lease] = [:]
+    var generation = 0
+    var isStopping = false
+    /// No job is taken for the time being.
+    private(set) var isPaused = false
+    /// Jobs that may run at the same time.
+    private(set) var concurrency: Int
+    /// The concurrency was lowered once: more jobs can be under way than may run.
+    private(set) var hasShrunk = false
+    /// The worker ends with the first job that it begins.
+    let isSingle: Bool
+    private(set) var hasBegunJob = false
 
-    init(concurrency: Int) {
+    init(concurrency: Int, isSingle: Bool = false) {
         slots = Array(repeating: Slot(), count: concurrency)
+        openCount = concurrency
+        self.concurrency = concurrency
+        self.isSingle = isSingle
     }
 
     // MARK: Slots
@@ -69,21 +97,30 @@ struct WorkerStateMachine<Waiter, Handle> {
             slots[slot].handle = nil
             return .replace
         }
-        if isStopping { return .stop }
+        if isStopping || openCount > concurrency {
+            slots[slot].isOpen = false
+            openCount -= 1
+            return .stop
+        }
         guard let lease = queue.popFirst() else { return .wait }
         slots[slot].lease = lease
+        if isSingle { isStopping = true }
+        hasBegunJob = true
         return .run(lease.delivery, wake: wakeNext())
     }
 
     /// - Returns: the waiter, where there is something to do after all.
     mutating func park(_ slot: Int, _ waiter: Waiter) -> Waiter? {
-        if isStopping || !queue.isEmpty { return waiter }
+        if isStopping || openCount > concurrency || !queue.isEmpty { return waiter }
         slots[slot].waiter = waiter
         parked.append(slot)
         return nil
     }
 
-    mutating func finish(_ slot: Int) -> Finish {
+    mutating func finish(_ slot: Int, _ token: LeaseToken) -> Finish {
+        if !leftBehind.isEmpty, let lease = leftBehind.removeValue(forKey: token) {
+            return Finish(delivery: lease.delivery, isHeld: false, credit: nil, isLeftBehind: true)
+        }
         guard let lease = slots[slot].lease else { preconditionFailure("a slot without a job has ended one") }
         slots[slot].lease = nil
         return Finish(
@@ -94,11 +131,33 @@ struct WorkerStateMachine<Waiter, Handle> {
     }
 
     /// Keeps what a slot's task is cancelled with.
-    /// - Returns: true where its job has been taken away before this call.
-    mutating func began(_ slot: Int, _ handle: Handle) -> Bool {
+    /// - Returns: the lease of its job, where that has been taken away before this call.
+    mutating func began(_ slot: Int, _ handle: Handle) -> LeaseToken? {
         slots[slot].handle = handle
-        return slots[slot].isCancelled
+        return slots[slot].isCancelled ? slots[slot].lease?.delivery.token : nil
     }
+
+    /// A task begins to work a slot.
+    /// - Returns: false where there is nothing to be done any more.
+    mutating func enter(_ slot: Int) -> Bool {
+        if isStopping && slots[slot].isOpen {
+            slots[slot].isOpen = false
+            openCount -= 1
+        }
+        guard slots[slot].isOpen else { return false }
+        workingCount += 1
+        return true
+    }
+
+    /// The slot has stopped, and can be opened again.
+    mutating func leave(_ slot: Int) {
+        workingCount -= 1
+        slots[slot] = Slot(isOpen: false)
+        vacant.append(slot)
+    }
+
+    /// True where no slot runs, and none will.
+    var isDrained: Bool { isStopping && workingCount == 0 }
 
     /// A command of the handler's own has ended the lease; the handler runs on, for what it has left to do.
     mutating func ended(_ token: LeaseToken) {
@@ -106,91 +165,79 @@ struct WorkerStateMachine<Waiter, Handle> {
         slots[slot].lease?.isEnded = true
     }
 
-    private mutating func wakeNext() -> Waiter? {
+    mutating func wakeNext() -> Waiter? {
         guard waking == nil, !queue.isEmpty, let slot = parked.popLast() else { return nil }
         waking = slot
         defer { slots[slot].waiter = nil }
         return slots[slot].waiter
     }
 
-    // MARK: The session
+    // MARK: Concurrency
 
-    mutating func receive(_ deliveries: [Delivery]) -> (wake: Waiter?, unwanted: [LeaseToken]) {
-        if isStopping { return (nil, deliveries.map(\.token)) }
-        for delivery in deliveries { queue.append(Lease(delivery: delivery)) }
-        return (wakeNext(), [])
-    }
-
-    /// The leases that are held, all of them now from an earlier connection.
-    mutating func held() -> HeldLeases {
-        generation += 1
+    /// Leases that go back to the server, unused.
+    struct Returned {
         var tokens: [LeaseToken] = []
-        for index in queue.indices {
-            queue[index].isForeign = true
-            tokens.append(queue[index].delivery.token)
+        /// Credits that the client gives back for those of an earlier connection.
+        var credits = 0
+
+        init() {}
+
+        init(_ leases: some Collection<Lease>) {
+            tokens = leases.map(\.delivery.token)
+            credits = leases.count { $0.isForeign }
         }
-        for index in slots.indices where slots[index].lease?.isHeld == true {
-            slots[index].lease?.isForeign = true
-            if let lease = slots[index].lease { tokens.append(lease.delivery.token) }
-        }
-        return HeldLeases(generation: generation, tokens: tokens)
     }
 
-    /// - Returns: the tasks to cancel, and how many credits the client gives back at once.
-    mutating func revoke(_ tokens: Set<LeaseToken>) -> (cancel: [Handle], credits: Int) {
-        var handles: [Handle] = []
-        for index in slots.indices {
-            guard let lease = slots[index].lease, !lease.isRevoked, tokens.contains(lease.delivery.token) else {
-                continue
+    /// What a change of the concurrency leads to.
+    struct Change {
+        /// Slots that are to be worked from now on.
+        var open: [Int] = []
+        /// Slots that are to look whether they stop.
+        var wake: [Waiter] = []
+        /// Leases to give back: they could not be run now.
+        var returned = Returned()
+    }
+
+    mutating func setConcurrency(_ concurrency: Int) -> Change {
+        if concurrency < self.concurrency { hasShrunk = true }
+        self.concurrency = concurrency
+        var change = Change()
+        if isStopping { return change }
+        while openCount < concurrency {
+            openCount += 1
+            if let slot = vacant.popLast() {
+                slots[slot] = Slot()
+                change.open.append(slot)
+            } else {
+                change.open.append(slots.count)
+                slots.append(Slot())
             }
-            if let handle = cancel(index) { handles.append(handle) }
         }
-        let credits = queue.count { $0.isForeign && tokens.contains($0.delivery.token) }
-        queue.removeAll { tokens.contains($0.delivery.token) }
-        return (handles, credits)
-    }
-
-    /// Every lease is lost, and with it every debt of credits.
-    mutating func loseAll() -> [Handle] {
-        generation += 1
-        queue.removeAll()
-        var handles: [Handle] = []
-        for index in slots.indices where slots[index].lease != nil {
-            slots[index].lease?.isForeign = false
-            if slots[index].lease?.isHeld == true, let handle = cancel(index) { handles.append(handle) }
+        for _ in 0..<max(0, openCount - concurrency) {
+            guard let slot = parked.popLast() else { break }
+            if let waiter = slots[slot].waiter { change.wake.append(waiter) }
+            slots[slot].waiter = nil
         }
-        return handles
+        change.returned = takeSurplus()
+        return change
     }
 
-    private mutating func cancel(_ slot: Int) -> Handle? {
-        slots[slot].lease?.isRevoked = true
-        slots[slot].isCancelled = true
-        return slots[slot].handle
+    mutating func pause() -> Returned {
+        isPaused = true
+        defer { queue.removeAll() }
+        return Returned(queue)
     }
 
-    // MARK: The end
+    mutating func resume() { isPaused = false }
 
-    /// No job is begun from now on.
-    /// - Returns: the slots to wake, and the leases to give back.
-    mutating func stop() -> (wake: [Waiter], release: [LeaseToken]) {
-        isStopping = true
-        let tokens = queue.map(\.delivery.token)
-        queue.removeAll()
-        let waiters = parked.compactMap { slots[$0].waiter }
-        for slot in parked { slots[slot].waiter = nil }
-        parked.removeAll()
-        return (waiters, tokens)
-    }
-
-    /// Gives up the jobs that still run.
-    mutating func cancelRunning() -> (cancel: [Handle], release: [LeaseToken]) {
-        var handles: [Handle] = []
-        var tokens: [LeaseToken] = []
-        for index in slots.indices {
-            guard let lease = slots[index].lease, !lease.isRevoked else { continue }
-            if lease.isHeld { tokens.append(lease.delivery.token) }
-            if let handle = cancel(index) { handles.append(handle) }
-        }
-        return (handles, tokens)
+    /// Takes out the last jobs that have come, as far as they are more than may run with those that do.
+    ///
+    /// - Complexity: O(slots), once the concurrency was lowered.
+    mutating func takeSurplus() -> Returned {
+        guard hasShrunk else { return Returned() }
+        let room = concurrency - slots.count { $0.lease?.isHeld == true }
+        let surplus = queue.dropFirst(max(room, 0))
+        defer { queue.removeLast(surplus.count) }
+        return Returned(surplus)
     }
 }

@@ -191,8 +191,7 @@ extension Dispatcher {
             subscriptions.entries[place].subscription.creditJobs -= 1
             subscriptions.entries[place].subscription.creditBytes -= taken
             if lanes[lane].gate != nil { pass(lane, slot, now: now) }
-            let next = queueIndex &+ 1
-            subscriptions.entries[place].next = next == subscriptions.entries[place].isWaiting.count ? 0 : next
+            subscriptions.entries[place].took(from: queueIndex)
         case .gone:
             leases.revoke(slot)
             lanes[lane].window.removeFirst()

@@ -55,9 +55,9 @@ extension Dispatcher {
         subscriptions.place(id).map { subscriptions.entries[$0].subscription }
     }
 
-    /// Adds credits, up to the most that a subscription can hold.
+    /// Adds credits, up to the most that a subscription can hold, or takes some back: the ends of leases make up for
+    /// what goes below zero.
     mutating func credit(_ id: SubscriptionID, jobs: Int, bytes: Int) {
-        precondition(jobs >= 0 && bytes >= 0)
         guard let place = subscriptions.place(id) else { return }
         let held = subscriptions.entries[place].subscription
         subscriptions.entries[place].subscription.creditJobs = min(held.creditJobs + jobs, Limits.creditJobsMax)

@@ -19,7 +19,7 @@ struct Subscription {
     let stream: UInt32
     /// In the order of the SUBSCRIBE: a delivery names a queue by its index here.
     let queues: [QueueID]
-    /// Jobs that may still be granted.
+    /// Jobs that may still be granted; below zero where credits were taken back from jobs that it holds.
     var creditJobs: Int
     /// Bytes that may still be granted; the last grant may go below zero.
     var creditBytes: Int
@@ -27,6 +27,8 @@ struct Subscription {
     let lockDuration: UInt32
     /// The worker's name for itself, for logs.
     let worker: String
+    /// For each queue, how many jobs it gives in its turn; empty: one each.
+    let weights: [UInt8]
     /// Its connection has too much unsent output.
     var isBlocked = false
     /// It gets nothing more.
@@ -40,7 +42,8 @@ struct Subscription {
         creditJobs: Int,
         creditBytes: Int,
         lockDuration: UInt32,
-        worker: String = ""
+        worker: String = "",
+        weights: [UInt8] = []
     ) {
         self.connection = connection
         self.sessionSlot = sessionSlot
@@ -50,6 +53,7 @@ struct Subscription {
         self.creditBytes = creditBytes
         self.lockDuration = lockDuration
         self.worker = worker
+        self.weights = weights
     }
 
     /// It can be given a job now.

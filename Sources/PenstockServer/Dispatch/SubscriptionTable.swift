@@ -9,6 +9,22 @@ struct SubscriptionTable: ~Copyable {
         var waitingCount = 0
         /// The index of the queue that it takes a job from next, if there is one.
         var next = 0
+        /// Jobs that `next` has given in its turn.
+        var given: UInt8 = 0
+
+        /// A job came from the queue. Its turn ends when it has given as many as it weighs.
+        @inline(__always)
+        mutating func took(from queue: Int) {
+            if queue != next {
+                next = queue
+                given = 0
+            }
+            given &+= 1
+            if subscription.weights.isEmpty || given >= subscription.weights[queue] {
+                next = queue &+ 1 == isWaiting.count ? 0 : queue &+ 1
+                given = 0
+            }
+        }
     }
 
     var entries: [Entry] = []

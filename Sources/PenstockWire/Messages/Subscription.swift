@@ -1,6 +1,6 @@
 /// A wish for jobs of one or more queues, with one pool of credits. The header's stream names it.
 ///
-///     u16 count | count x str8 queue | u32 jobs | u32 bytes | u32 lockDuration | str8 worker | u8 0 (options)
+///     u16 count | count x str8 queue | u32 jobs | u32 bytes | u32 lockDuration | str8 worker | options (1 weights)
 package struct Subscribe: WireMessage {
     package static let opcode = Opcode.subscribe
     package static let isReply = false
@@ -13,19 +13,23 @@ package struct Subscribe: WireMessage {
     package var lockDuration: UInt32
     /// The worker's name, for the server's log.
     package var worker: String
+    /// For each queue, how many jobs it gives in its turn; empty: one each.
+    package var weights: [UInt8]
 
     package init(
         queues: [String],
         creditJobs: UInt32,
         creditBytes: UInt32 = UInt32(Limits.creditBytesMax),
         lockDuration: UInt32 = 0,
-        worker: String = ""
+        worker: String = "",
+        weights: [UInt8] = []
     ) {
         self.queues = queues
         self.creditJobs = creditJobs
         self.creditBytes = creditBytes
         self.lockDuration = lockDuration
         self.worker = worker
+        self.weights = weights
     }
 
     package func encode(into writer: inout WireWriter) {
@@ -35,7 +39,11 @@ package struct Subscribe: WireMessage {
         writer.u32(creditBytes)
         writer.u32(lockDuration)
         writer.string8(worker)
-        writer.u8(0)
+        writer.u8(weights.isEmpty ? 0 : 1)
+        guard !weights.isEmpty else { return }
+        writer.u16(SubscribeOptionTag.weights | OptionTag.mustUnderstand)
+        writer.u16(UInt16(weights.count))
+        for weight in weights { writer.u8(weight) }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -52,8 +60,41 @@ package struct Subscribe: WireMessage {
         creditBytes = try reader.u32()
         lockDuration = try reader.u32()
         worker = try reader.string8("worker name")
-        try reader.skipOptions()
+        weights = []
+        for _ in 0..<Int(try reader.u8()) {
+            let tag = try reader.u16()
+            let length = Int(try reader.u16())
+            if tag & ~OptionTag.mustUnderstand == SubscribeOptionTag.weights {
+                weights = try Subscribe.weights(&reader, length, queues: count, isRepeated: !weights.isEmpty)
+            } else {
+                _ = try reader.range(length)
+                if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
+            }
+        }
     }
+
+    private static func weights(
+        _ reader: inout WireReader,
+        _ length: Int,
+        queues: Int,
+        isRepeated: Bool
+    ) throws(WireError) -> [UInt8] {
+        guard !isRepeated else { throw WireError(.invalidOption, "The weights stand twice in one subscription.") }
+        guard length == queues else {
+            throw WireError(.invalidOption, "\(length) weights for \(queues) queues; each queue has one.")
+        }
+        var weights: [UInt8] = []
+        for _ in 0..<length { weights.append(try reader.u8()) }
+        guard !weights.contains(0) else {
+            throw WireError(.invalidOption, "A queue's weight is 0; 1 to 255 are allowed.")
+        }
+        return weights
+    }
+}
+
+/// The numbers of a subscription's options.
+package enum SubscribeOptionTag {
+    package static let weights: UInt16 = 1
 }
 
 /// The server's answer to ``Subscribe``.
@@ -74,6 +115,33 @@ package struct Subscribed: WireMessage {
 ///     u32 jobs | u32 bytes
 package struct Credit: WireMessage {
     package static let opcode = Opcode.credit
+    package static let isReply = false
+    package var jobs: UInt32
+    package var bytes: UInt32
+
+    package init(jobs: UInt32, bytes: UInt32) {
+        self.jobs = jobs
+        self.bytes = bytes
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u32(jobs)
+        writer.u32(bytes)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        jobs = try reader.u32()
+        bytes = try reader.u32()
+    }
+}
+
+/// Takes credits of the header's stream back. It has no reply.
+///
+/// They may go below zero: the ends of the jobs that were delivered before make up for that.
+///
+///     u32 jobs | u32 bytes
+package struct Debit: WireMessage {
+    package static let opcode = Opcode.debit
     package static let isReply = false
     package var jobs: UInt32
     package var bytes: UInt32
@@ -247,19 +315,6 @@ extension Delivery {
         name = try reader.string8("job name")
         data = try reader.array32()
         headers = flags & Delivery.hasHeadersFlag != 0 ? try Headers(from: &reader) : Headers()
-    }
-}
-
-extension WireReader {
-    /// Options of a later version: a tag with the top bit set must be understood, any other is skipped.
-    ///
-    ///     u8 count | count x (u16 tag | u16 length | bytes)
-    package mutating func skipOptions() throws(WireError) {
-        for _ in 0..<Int(try u8()) {
-            let tag = try u16()
-            _ = try range16()
-            if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
-        }
     }
 }
 

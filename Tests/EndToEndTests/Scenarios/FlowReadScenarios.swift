@@ -147,6 +147,31 @@ import Testing
         }
     }
 
+    // The opposite of systems that put the results into the data of every dependent that does not say no.
+    @Test func `a job has its dependencies' results only where it asks for them`() async throws {
+        try await withPenstock { _, client in
+            let seen = Record<RawPayload>()
+            let worker = Worker(client, queue: "q") { (job: Job<RawPayload>) -> String in
+                seen.add(job.data)
+                guard job.name == "asks" else { return "result of \(job.name)" }
+                return try await job.childrenValues(as: String.self).values.joined()
+            }
+            try await running(worker) {
+                let silent = try await FlowProducer(client).add(
+                    FlowJob("silent", queue: "q", data: ["own": 1]) { FlowJob("child", queue: "q") }
+                )
+                #expect(try await silent.result(as: String.self) == "result of silent")
+                #expect(seen.entries.count == 2)
+                #expect(try seen.entries[1].decode(as: [String: Int].self) == ["own": 1])
+                #expect(try await silent.root.info().data == seen.entries[1])
+                let asking = try await FlowProducer(client).add(
+                    FlowJob("asks", queue: "q") { FlowJob("child", queue: "q") }
+                )
+                #expect(try await asking.result(as: String.self) == "result of child")
+            }
+        }
+    }
+
     @Test func `options come from the job, its queue in the add, and the producer`() async throws {
         try await withPenstock { _, client in
             let flows = FlowProducer(client, defaults: JobOptions(priority: 9, attempts: 2))

@@ -48,6 +48,7 @@ struct MessageKind: Sendable {
             },
             MessageKind("SUBSCRIBED", Subscribed.self, from: [.server]),
             MessageKind("CREDIT", Credit.self, from: [.client]),
+            MessageKind("DEBIT", Debit.self, from: [.client]),
             MessageKind("UNSUBSCRIBE", Unsubscribe.self, from: [.client]),
             MessageKind("UNSUBSCRIBED", Unsubscribed.self, from: [.server]),
             MessageKind("DELIVER", Deliver.self, from: [.server]),
@@ -139,6 +140,8 @@ struct MessageKind: Sendable {
         },
         MessageKind("GET_PRIORITIES", GetPriorities.self, from: [.client]),
         MessageKind("PRIORITIES", PriorityPage.self, from: [.server]),
+        MessageKind("GET_WORKERS", GetWorkers.self, from: [.client]),
+        MessageKind("WORKERS", WorkerPage.self, from: [.server]),
     ]
 
     static let error: @Sendable (RawSpan, inout WireWriter) throws(WireError) -> Void = {

@@ -151,6 +151,24 @@ extension SeededRandom {
         SetScheduler(sequence: number(), id: text(least: 1), rule: schedulerRule(), template: tail(.template))
     }
 
+    mutating func workerPage() -> WorkerPage {
+        let rows = list { random in
+            var row = WorkerPage.Row()
+            row.session = random.session()
+            row.client = random.text()
+            row.peer = random.text()
+            row.isConnected = random.bool()
+            row.isSubscribed = random.bool()
+            row.worker = random.text()
+            row.queues = random.list { $0.text() }
+            row.credits = random.number()
+            row.held = random.number()
+            row.jobs = random.list { .init(job: $0.job(), queue: $0.text(), startedAt: $0.number()) }
+            return row
+        }
+        return WorkerPage(next: number(), rows: rows)
+    }
+
     mutating func schedulerPage() -> SchedulerPage {
         let rows = list {
             SchedulerPage.Row(

@@ -307,12 +307,14 @@ extension SeededRandom {
     }
 
     mutating func subscribe() -> Subscribe {
-        Subscribe(
-            queues: list { $0.text() },
+        let queues = list { $0.text() }
+        return Subscribe(
+            queues: queues,
             creditJobs: number(),
             creditBytes: number(),
             lockDuration: number(),
-            worker: text()
+            worker: text(),
+            weights: bool() ? queues.map { _ in max(1, number()) } : []
         )
     }
 

@@ -123,7 +123,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         effects.touched += 1
-        try deleteDelayed(record, job, &transaction)
+        try leaveIndex(record, of: job, &transaction)
         try makeReady(&record, of: job, &transaction, &result)
         try rewrite(record, of: job, &transaction)
     }

@@ -55,7 +55,8 @@ extension Engine {
         for _ in 0..<Engine.promotedPerCommandMax {
             guard let key = try nextTimed(transaction), key.due <= meta.wall else { return }
             guard var record = try record(of: key.job, transaction), record.state == .delayed else {
-                throw LMDBError(.corrupted, in: .get)
+                _ = try transaction.delete(key, in: tables.timed)
+                continue
             }
             try leaveIndex(record, of: key.job, &transaction)
             try makeReady(&record, of: key.job, &transaction, &result)

@@ -72,7 +72,7 @@ extension Reads {
             writer.u16(queueIndex)
             writer.u16(record.attempts)
             writer.u16(record.attemptsMade)
-            let headers = try payload.extra(OptionTag.headers)
+            let headers = payload.extras.isEmpty ? .empty : try payload.extra(OptionTag.headers)
             writer.u8(
                 (record.flags.contains(.hasDependencies) ? Delivery.hasDependenciesFlag : 0)
                     | (headers.isEmpty ? 0 : Delivery.hasHeadersFlag)
@@ -84,7 +84,7 @@ extension Reads {
             writer.u64(record.createdAt)
             writer.bytes8(bytes.extracting(payload.name))
             writer.bytes32(bytes.extracting(payload.data))
-            writer.raw(bytes.extracting(headers))
+            if !headers.isEmpty { writer.raw(bytes.extracting(headers)) }
             return (Int(payload.data.count), record.flow, try payload.timeout)
         }
     }

@@ -29,7 +29,8 @@ import Testing
                 #expect(begun.count == 5)
                 gates[4].open()
                 await begun.wait(for: 6)
-                #expect(try await queue.counts().active == 1)
+                // The end of the one before is stored a moment later than the next begins.
+                #expect(try await eventually { try await queue.counts().active == 1 })
                 worker.concurrency = 12
                 for gate in gates { gate.open() }
                 await begun.wait(for: 12)

@@ -101,13 +101,13 @@ extension Engine {
         var next = staging.map { $0.firstJob.rawValue + UInt64($0.newJobs) } ?? meta.nextJob
         for index in plan.nodes.indices {
             let node = plan.nodes[index]
+            if !node.fields.customID.isEmpty { plan.customNodes.append(index) }
             if let stored = try storedChild(index, body, transaction) {
                 plan.nodes[index].job = stored
                 plan.nodes[index].isExisting = true
                 continue
             }
             if !node.fields.customID.isEmpty {
-                plan.customNodes.append(index)
                 if let stored = try storedJob(node, body, transaction) {
                     try checkPublished(stored, index, body, transaction)
                     guard !node.fields.options.rejectExisting else {

@@ -69,6 +69,8 @@ extension Engine {
             guard openFlow!.record.unfinished > 0 else { return }
             openFlow!.record.flags.formUnion([.isCancelled, .isCancelling])
             expect(openFlow!.record.unfinished)
+            // It is marked even where the whole walk is left to later batches.
+            try planning { () throws(LMDBError) in try note(flow, &transaction) }
             effects.append(Effect(.cancelFlow, flow.rawValue))
         }
     }
@@ -92,6 +94,7 @@ extension Engine {
         case .flow(let flow):
             try checkSettled(flow, &transaction)
             expect(openFlow!.record.counts.finished)
+            try planning { () throws(LMDBError) in try note(flow, &transaction) }
             effects.append(Effect(.retryFlow, flow.rawValue, detail: flags.rawValue))
         case .queue(let name):
             guard let queue = queueIDs[name] else {

@@ -173,6 +173,15 @@ import Testing
         #expect(first["s"] == stored && second["other"] == stored)
     }
 
+    @Test func `a child that its key finds is not refused for its custom id, which still stands once in an add`() throws {
+        let lease = try leased()
+        let node = job("a", id: "x") { $0.rejectExisting = true }.keyed("k")
+        let first = try engine.addHeld(lease, .child(node))
+        #expect(try engine.addHeld(lease, .child(node))["a"] == first["a"])
+        let code = try refusal { try engine.addHeld(lease, .child(node), .child(job("b", id: "x"))) }
+        #expect(code == .duplicateCustomID)
+    }
+
     @Test func `two nodes with one key are refused`() throws {
         let lease = try leased()
         let code = try refusal {

@@ -55,7 +55,8 @@ extension Model {
             errors.insert(.duplicateCustomID)
         }
         for (spec, job) in zip(plan.specs, plan.existing) where job != nil && spec.options.rejectExisting {
-            errors.insert(.customIDExists)
+            // A child that is found by its key is the same one, whatever its custom id.
+            if spec.key.flatMap({ plan.held?.keys[$0] }) == nil { errors.insert(.customIDExists) }
         }
         for item in plan.items {
             let isChild = plan.held != nil && !plan.completes && item.child != nil

@@ -43,6 +43,17 @@ import Testing
         #expect(!engine.result.isSettling)
     }
 
+    @Test func `a flow whose cancel has only come to finished jobs settles already`() throws {
+        let flow = try engine.add(.flow((1...8).map { job("\($0)", queue: $0 < 3 ? "a" : "q") }))
+        for name in ["1", "2"] { try engine.complete(flow[name]) }
+        try engine.cancel(.flow(flow.flow))
+        #expect(try engine.state(flow["3"]) == .waiting)
+        #expect(try engine.flow(flow.flow).status == .settling)
+        #expect(try refusal { try engine.cancel(.flow(flow.flow)) } == .settling)
+        while engine.isSettling { try engine.carryOn() }
+        #expect(try engine.flow(flow.flow).status == .cancelled)
+    }
+
     @Test func `what is asked of a flow that settles is refused, and changes nothing; workers go on`() throws {
         let flow = try fan()
         let other = try engine.add(.flow([job("x", after: [.job(flow["10"], .ignore)])]))

@@ -105,7 +105,8 @@ public final class Worker: Service {
     ///
     /// Then no further job is taken; those that run have `shutdownTimeout` to
     /// finish. If the task is cancelled they are cancelled at once. In both cases
-    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over.
+    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over. What the handlers
+    /// ended with is on its way to the server then; the client keeps it until it is stored, and its own end waits for that.
     ///
     /// - Throws: ``PenstockError`` for a queue name or an option that is out of
     ///   bounds, for a second call, where the server refuses the subscription, and,

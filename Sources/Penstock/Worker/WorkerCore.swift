@@ -161,6 +161,8 @@ final class WorkerCore: Sendable {
             case .putOff: break
             }
         } catch {
+            // The job was taken away while its end was on the way: the same as a moment before.
+            if error.code == .cancelled, !state.withLock({ $0.isHeld(delivery.token) }) { return }
             failure.withLock { $0 = $0 ?? error }
         }
     }

@@ -20,6 +20,9 @@ import Testing
         let done = Record<Void>()
         let worker = Worker(client, queue: queue) { (job: Job<RawPayload>) in done.add(()) }
         try await running(worker) { await done.wait(for: count) }
+        // What the handlers ended with has been sent then, and is stored a moment later.
+        let isStored = try await eventually { try await Queue(queue, client).counts().active == 0 }
+        #expect(isStored)
     }
 
     private func set(_ server: TestServer, to date: Date) {

@@ -86,7 +86,7 @@ import Testing
         #expect(try await hardError(WireClient.frame(opcode: 0xEE), isOpen: false).code == .helloExpected)
     }
 
-    @Test(arguments: [0x00, 0x17, 0x33, 0x6E, 0x7F, 0xFF] as [UInt8], [false, true])
+    @Test(arguments: [0x00, 0x18, 0x33, 0x6E, 0x7F, 0xFF] as [UInt8], [false, true])
     func `an opcode that is not known is answered, and the connection lives`(_ opcode: UInt8, isResumed: Bool)
         async throws
     {

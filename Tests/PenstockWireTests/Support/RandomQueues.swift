@@ -8,6 +8,7 @@ extension SeededRandom {
         options.rejectExisting = false
         options.cancelSiblings = false
         options.repeatEvery = 0
+        options.at = 0
         return options
     }
 

@@ -173,7 +173,8 @@ import Testing
         #expect(first["s"] == stored && second["other"] == stored)
     }
 
-    @Test func `a child that its key finds is not refused for its custom id, which still stands once in an add`() throws {
+    @Test func `a child that its key finds is not refused for its custom id, which still stands once in an add`() throws
+    {
         let lease = try leased()
         let node = job("a", id: "x") { $0.rejectExisting = true }.keyed("k")
         let first = try engine.addHeld(lease, .child(node))

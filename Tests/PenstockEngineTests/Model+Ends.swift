@@ -38,8 +38,15 @@ extension Model {
 
     func remove(_ edge: Edge) {
         edge.dependent.edges.removeAll { $0 === edge }
-        edge.dependency.dependents.removeAll { $0 === edge }
-        if edge.dependency.first === edge { edge.dependency.first = nil }
+        loseDependent(edge)
+    }
+
+    /// A dependency loses a dependent. If it was removed, it goes for good with the last one.
+    func loseDependent(_ edge: Edge) {
+        let dependency = edge.dependency
+        dependency.dependents.removeAll { $0 === edge }
+        if dependency.first === edge { dependency.first = nil }
+        if dependency.dependents.isEmpty { tombstones[dependency.id] = nil }
     }
 
     private func fail(_ job: Job, because dependency: Job) {

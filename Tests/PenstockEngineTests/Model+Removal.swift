@@ -142,9 +142,7 @@ extension Model {
     /// A dependency loses a dependent that is removed; in a flow that goes on it may be a sink by that.
     private func letGo(of edge: Edge, _ running: Set<FlowID>) {
         let dependency = edge.dependency
-        dependency.dependents.removeAll { $0 === edge }
-        if dependency.first === edge { dependency.first = nil }
-        if dependency.dependents.isEmpty { tombstones[dependency.id] = nil }
+        loseDependent(edge)
         guard dependency.flow == edge.dependent.flow, running.contains(dependency.flow) else { return }
         dependency.hasDependentInFlow = dependency.dependents.contains { $0.dependent.flow == dependency.flow }
     }

@@ -70,6 +70,21 @@ import Testing
         #expect(try engine.stored() == [])
     }
 
+    @Test func `after a step back of the wall clock retention and clean take the oldest`() throws {
+        let old = try completed(3)
+        engine.wall -= 100 * RetentionTests.minute
+        let new = try completed(3)
+        #expect(try engine.list(.completed) == old + new)
+        #expect(try engine.list(.completed, isBackwards: true) == (old + new).reversed())
+        #expect(try engine.clean(.clean(.completed, age: 55, limit: 0)) == 1)
+        #expect(try engine.clean(.clean(.completed, age: 0, limit: 1)) == 1)
+        #expect(try engine.present(old + new) == old[2...] + new)
+        engine.retention.completed = Retention(count: 2)
+        engine.advance(RetentionTests.minute)
+        try engine.retain()
+        #expect(try engine.present(old + new) == Array(new[1...]))
+    }
+
     @Test func `a job that is not to be kept can be read for a minute`() throws {
         let gone = try completed(1) { $0.keepCompleted = Retention(count: 0) }[0]
         let kept = try completed(1)[0]

@@ -200,6 +200,30 @@ import Testing
         try engine.check()
     }
 
+    @Test func `a slice of retention deletes no more lines than its steps`() throws {
+        engine.limits.sliceSteps = 20
+        engine.retention.completed = Retention(count: 0)
+        let ids = try (0..<10).map { try engine.add(job("\($0)") { $0.attempts = 4 }) }
+        for id in ids {
+            try engine.report(engine.lease(id), lines: ["a", "b", "c", "d", "e"])
+            for _ in 0..<3 { try engine.fail(id) }
+            try engine.complete(id)
+        }
+        engine.advance(RetentionTests.minute)
+        var dump = try engine.dump()
+        var rows = dump.logs.count + dump.attempts.count
+        #expect(rows == 80)
+        repeat {
+            try engine.retainSlice()
+            dump = try engine.dump()
+            let left = dump.logs.count + dump.attempts.count
+            // The last job of a slice goes with all that is its own.
+            #expect(rows - left < 20 + 8)
+            rows = left
+        } while engine.result.hasMoreToRetain
+        #expect(try engine.stored() == [])
+    }
+
     @Test func `a look that takes jobs keeps up with those that finish beside it`() throws {
         engine.checks = false
         engine.retention.completed = Retention(count: 10)

@@ -88,6 +88,38 @@ import Testing
         #expect(try engine.ready().isEmpty)
     }
 
+    @Test func `a thousand expired dependencies fail in one command`() throws {
+        let engine = try EngineHarness()
+        engine.checks = false
+        let jobs = (0..<Engine.expiredPerCommandMax).map { job("\($0)") { $0.ttl = 100 } }
+        let ends = (0..<10).map { end in
+            job("end\(end)", after: (0..<100).map { .node("\(end * 100 + $0)", $0 == 99 ? .failParent : .ignore) })
+        }
+        let added = try engine.add(.flow(jobs + ends))
+        engine.advance(100)
+        try engine.expire()
+        #expect(try engine.flow(added.flow).counts[.failed] == 1010)
+        #expect(engine.result.nextStartLimit == .max)
+        try engine.check()
+    }
+
+    @Test func `expired dependencies with large effects fail in the commands that follow`() throws {
+        let engine = try EngineHarness()
+        engine.limits = EffectLimits(steps: 40)
+        let jobs = (0..<30).map { job("\($0)") { $0.ttl = 100 } }
+        let ends = (0..<90).map { job("end\($0)", after: [.node("\($0 / 3)")]) }
+        let added = try engine.add(.flow(jobs + ends))
+        engine.advance(100)
+        var commands = 0
+        repeat {
+            try engine.expire()
+            try engine.settle()
+            commands += 1
+        } while engine.result.nextStartLimit <= engine.elapsed
+        #expect(commands > 1 && commands < 10)
+        #expect(try engine.flow(added.flow).counts[.failed] == 120)
+    }
+
     @Test func `a job whose time to start is over is not delivered any more`() throws {
         let engine = try EngineHarness()
         let id = try engine.add(job("n") { $0.ttl = 100 })

@@ -163,7 +163,7 @@ package final class Server {
             throw .system(error)
         }
         do throws(ServerError) {
-            try restoreLeases(stoppedAt: engine.stoppedAt)
+            try restoreLeases(elapsed: engine.elapsed)
             let now = clock.monotonic
             for (queue, settings) in engine.settings { dispatcher.set(queue, to: settings, now: now) }
             carryOn()

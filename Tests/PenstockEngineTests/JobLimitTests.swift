@@ -63,10 +63,29 @@ import Testing
             $0.attemptEnd = end
         }
         try engine.commit()
-        let stopped = engine.elapsed
         try engine.restart(after: 60_000)
-        #expect(try engine.open.storedLeases().map(\.1.attemptEnd) == [end])
-        #expect(engine.open.engine.stoppedAt == stopped)
+        // What was left of it is left still.
+        #expect(try engine.open.storedLeases().map(\.1.attemptEnd) == [end + 60_000])
+    }
+
+    @Test func `two restarts take nothing from an attempt`() throws {
+        let engine = try EngineHarness()
+        let leases = try ["a", "b"].map { try engine.lease(engine.add(job($0))) }
+        for (lease, left) in zip(leases, [0, 700] as [UInt64]) {
+            engine.noteWritten(lease.job)
+            engine.stage(.writeLease, lease) {
+                $0.duration = 30_000
+                $0.attemptEnd = left == 0 ? 0 : engine.elapsed + left
+            }
+        }
+        try engine.commit()
+        for _ in 0..<2 {
+            try engine.restart(after: 60_000)
+            engine.advance(100)
+            try engine.commit()
+        }
+        let ends = try engine.open.storedLeases().map(\.1.attemptEnd)
+        #expect(ends == [0, engine.elapsed + 500])
     }
 
     // MARK: Time to start

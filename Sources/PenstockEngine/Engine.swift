@@ -268,7 +268,8 @@ package struct Engine: ~Copyable {
             try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
         case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs:
             let body = batch.arena.span.extracting(command.body)
-            try applyFlowCommand(command, at: place, body, &transaction, &result)
+            let isFull = refusingAdds || isOverQuota
+            try applyFlowCommand(command, at: place, body, isFull: isFull, &transaction, &result)
         case .stage:
             let body = batch.arena.span.extracting(command.body)
             try stage(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction, &result)

@@ -207,6 +207,8 @@ package struct BatchResult: Sendable {
     /// One of the commands was about a scheduler that was due; and one of those stays due until there is room.
     package var hasRunSchedulers = false
     package var hasRunsWaitingForRoom = false
+    /// Schedulers whose template could not be read: they have no next run until they are set again.
+    package var stoppedSchedulers: [(id: String, error: WireError)] = []
     /// The look for sessions to forget has not come to the last one.
     package var hasMoreSessions = false
     /// Large effects are left to be carried on with.
@@ -251,6 +253,7 @@ package struct BatchResult: Sendable {
         nextRuns = NextRuns()
         hasRunSchedulers = false
         hasRunsWaitingForRoom = false
+        stoppedSchedulers.removeAll()
         hasMoreSessions = false
         isSettling = false
         hasSettled = false

@@ -54,12 +54,4 @@ extension Engine {
         else { return }
         try keepAttempt(&record, of: job, .completed, finishedAt: record.finishedAt, &transaction)
     }
-
-    mutating func deleteAttempts(of job: JobID, _ transaction: inout WriteTransaction) throws(LMDBError) {
-        while let key = try transaction.entry(atOrAfter: EdgeKey(job, 0), in: tables.attempts)?.key,
-            key.dependent == job
-        {
-            _ = try transaction.delete(key, in: tables.attempts)
-        }
-    }
 }

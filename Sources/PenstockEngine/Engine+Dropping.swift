@@ -56,11 +56,7 @@ extension Engine {
         for number in 0..<record.items {
             _ = try transaction.delete(EdgeKey(record.firstJob, number), in: tables.stagedItems)
         }
-        while let key = try transaction.entry(atOrAfter: EdgeKey(record.firstJob, 0), in: tables.stagedExisting)?.key,
-            key.dependent == record.firstJob
-        {
-            _ = try transaction.delete(key, in: tables.stagedExisting)
-        }
+        try deleteRows(of: record.firstJob, in: tables.stagedExisting, &transaction)
         stagedRanges.removeAll { $0.firstJob == record.firstJob }
     }
 

@@ -5,22 +5,31 @@ import PenstockWire
 /// hand, remove, update, clear logs, promote, set.
 extension Engine {
     /// Applies the command, or refuses it with nothing written.
+    ///
+    /// - Parameter isFull: no new data is taken; all else is, for it may make room.
     mutating func applyFlowCommand(
         _ command: Command,
         at index: UInt32,
         _ body: RawSpan,
+        isFull: Bool,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
         do throws(PlanError) {
             switch command.kind {
             case .cancel: try cancel(read(Cancel.self, body), &transaction, &result)
-            case .retry: try retry(read(Retry.self, body), &transaction, &result)
+            case .retry:
+                let request = try read(Retry.self, body)
+                if isFull && request.data != nil { throw .refused(OutcomeGatherer.full) }
+                try retry(request, &transaction, &result)
             case .finish: try finish(read(Finish.self, body), &transaction, &result)
             case .resolve: try resolve(read(Resolve.self, body), &transaction, &result)
             case .remove: try remove(read(Remove.self, body), &transaction, &result)
             case .clean: try clean(read(Clean.self, body), &transaction, &result)
-            case .update: try update(read(Update.self, body), &transaction, &result)
+            case .update:
+                let request = try read(Update.self, body)
+                if isFull && request.data != nil { throw .refused(OutcomeGatherer.full) }
+                try update(request, &transaction, &result)
             case .clearLogs: try clearLogs(read(ClearLogs.self, body), &transaction)
             case .setQueue: try setQueue(read(SetQueue.self, body), &transaction, &result)
             case .promoteJobs: try promote(read(Promote.self, body), &transaction, &result)

@@ -66,25 +66,30 @@ extension Engine {
     ///
     /// Runs of schedulers and what a worker adds under its lease are not asked: the one has a bound of its own, and to
     /// refuse the other could hold up the jobs that would make room.
-    func checkLengths() throws(PlanError) {
+    ///
+    /// - Parameter isLast: the last part of a large add: the queues of the others may have grown meanwhile.
+    func checkLengths(isLast: Bool = false) throws(PlanError) {
         guard !settings.isEmpty else { return }
-        for index in plan.queues.indices {
-            let queue = plan.queues[index]
-            guard let maximum = settings[queue]?.maxLength, maximum > 0 else { continue }
-            let added = plan.nodes.count { !$0.isExisting && $0.fields.queue == index }
-            guard added > 0 else { continue }
-            let counts = queues[Int(queue.rawValue) - 1].counts
-            let staged = staging?.counts.first { $0.queue == queue }?.counts.total ?? 0
-            let length = Int(counts.total - counts.finished) + Int(staged) + added
-            guard length > Int(maximum) else { continue }
-            let name = Names.quoted(queues[Int(queue.rawValue) - 1].name)
-            throw .refused(
-                WireError(
-                    .queueFull,
-                    "The queue \(name) would have \(length) unfinished jobs; at most \(maximum) are allowed."
-                )
+        for queue in plan.queues { try checkLength(of: queue) }
+        guard isLast, let staging else { return }
+        for entry in staging.counts { try checkLength(of: entry.queue) }
+    }
+
+    private func checkLength(of queue: QueueID) throws(PlanError) {
+        guard let maximum = settings[queue]?.maxLength, maximum > 0 else { return }
+        let added = plan.nodes.count { !$0.isExisting && plan.queues[Int($0.fields.queue)] == queue }
+        let staged = staging?.counts.first { $0.queue == queue }?.counts.total ?? 0
+        guard added > 0 || staged > 0 else { return }
+        let counts = queues[Int(queue.rawValue) - 1].counts
+        let length = Int(counts.total - counts.finished) + Int(staged) + added
+        guard length > Int(maximum) else { return }
+        let name = Names.quoted(queues[Int(queue.rawValue) - 1].name)
+        throw .refused(
+            WireError(
+                .queueFull,
+                "The queue \(name) would have \(length) unfinished jobs; at most \(maximum) are allowed."
             )
-        }
+        )
     }
 
     // MARK: Promotion

@@ -51,7 +51,7 @@ extension Engine {
         try freeCustomID(record, job, &transaction)
         if record.marks.contains(.hasChildKeys) { try deleteChildKeys(of: job, &transaction) }
         if !record.marks.isDisjoint(with: [.hasLogs, .hasProgress]) { try deleteReports(of: job, &transaction) }
-        if record.marks.contains(.hasAttempts) { try deleteAttempts(of: job, &transaction) }
+        if record.marks.contains(.hasAttempts) { try deleteRows(of: job, in: tables.attempts, &transaction) }
         if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: job, &transaction) }
         // Whoever waits for it learns that it is gone.
         result.finishedJobs.append(job)

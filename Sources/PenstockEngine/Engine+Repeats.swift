@@ -46,10 +46,12 @@ extension Engine {
 }
 
 extension AddTail {
-    /// A stored job as a template: without its custom id, its dependencies and its delay, which the interval replaces.
+    /// A stored job as a template: without its custom id and its dependencies, and without its delay and its time, which
+    /// the interval replaces.
     fileprivate init(repeating payload: borrowing PayloadRow, _ record: JobRecord, queue: String) throws(WireError) {
         var options = NodeOptions()
         try payload.readRare(into: &options)
+        options.at = 0
         options.priority = record.priority
         options.attempts = record.attempts
         options.backoff = payload.backoff
@@ -66,7 +68,8 @@ extension AddTail {
             data: bytes.array(payload.data),
             headers: try payload.headers,
             options: options,
-            // What the job was given stays, whatever the defaults of its queue are by then.
+            // What has a value stays, whatever the defaults of its queue are by then. Of what it can only have or not have
+            // (how long it is kept, timeout, ttl, maxStarted) it takes over the queue's default at each run.
             explicit: .all
         )
         self.init(queues: [queue], items: [AddItem(kind: .job, nodes: [node])])

@@ -90,6 +90,7 @@ extension Engine {
             }
             report.bytes -= UInt64(count - Engine.logHeadBytes)
             report.first += 1
+            effects.steps += 1
             _ = try transaction.delete(key, in: tables.logs)
         }
     }
@@ -138,8 +139,6 @@ extension Engine {
     /// Deletes what was reported of a job that is removed.
     mutating func deleteReports(of job: JobID, _ transaction: inout WriteTransaction) throws(LMDBError) {
         _ = try transaction.delete(job.rawValue, in: tables.reports)
-        while let key = try transaction.entry(atOrAfter: EdgeKey(job, 0), in: tables.logs)?.key, key.dependent == job {
-            _ = try transaction.delete(key, in: tables.logs)
-        }
+        try deleteRows(of: job, in: tables.logs, &transaction)
     }
 }

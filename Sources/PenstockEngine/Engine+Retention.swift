@@ -89,13 +89,10 @@ extension Engine {
         effects.limit = steps
         retentionWalk.taken = 0
         while retentionWalk.queue < queues.count {
-            if effects.isExhausted {
-                result.jobsRetentionTook = retentionWalk.taken
-                return try carryOutEffects(&transaction, &result)
-            }
+            if effects.isExhausted { return try carryOutEffects(&transaction, &result) }
             try retainNext(&transaction, &result)
+            result.jobsRetentionTook = retentionWalk.taken
         }
-        result.jobsRetentionTook = retentionWalk.taken
         result.hasMoreToRetain = false
         result.nextRetention = retentionWalk.nextDue
         retentionWalk = RetentionWalk()

@@ -185,7 +185,7 @@ extension Engine {
         try put(edge, at: key, &transaction)
     }
 
-    /// Revives a job that failed with a dependency, if no other edge of it is left failed; else it names the next one.
+    /// Revives a job that failed with a dependency, if no other one that failed it is left; else it names the next one.
     ///
     /// - Parameter key: the edge that is failed no more.
     mutating func reviveIfFree(
@@ -198,21 +198,39 @@ extension Engine {
         guard record.dependencies.failed > 0 else {
             return try reset(&record, of: key.dependent, [], &transaction, &result)
         }
-        guard record.dependencies.failedDependency == dependency else {
+        let named = record.dependencies.failedDependency
+        if named != dependency, try !isGone(named, transaction) {
             return try rewrite(record, of: key.dependent, &transaction)
         }
-        var position = record.dependencies.failedFrom
-        while let (next, edge) = try nextEdge(of: key.dependent, from: position, transaction) {
-            position = next.position
-            if edge.kind == .failed {
-                record.dependencies.failedDependency = edge.dependency
-                break
-            }
-            position += 1
+        guard let next = try nextFailed(of: key.dependent, &record, transaction) else {
+            return try reset(&record, of: key.dependent, [], &transaction, &result)
         }
-        record.dependencies.failedFrom = position
+        record.dependencies.failedDependency = next
         let text = failureText("Its dependency \(record.dependencies.failedDependency) failed.")
         try rewrite(&record, of: key.dependent, outcome: .failure, text.span, &transaction)
+    }
+
+    /// The first dependency that failed the job and is there still: one that was removed can't be retried, so it holds
+    /// nothing back. The search goes on from where the last one ended.
+    private mutating func nextFailed(
+        of job: JobID,
+        _ record: inout JobRecord,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> JobID? {
+        while let (key, edge) = try nextEdge(of: job, from: record.dependencies.failedFrom, transaction) {
+            effects.steps += 1
+            record.dependencies.failedFrom = key.position
+            if edge.kind == .failed, try !isGone(edge.dependency, transaction) { return edge.dependency }
+            record.dependencies.failedFrom += 1
+        }
+        return nil
+    }
+
+    private mutating func isGone(
+        _ job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        try record(of: job, transaction)?.marks.contains(.isRemoved) ?? true
     }
 
     // MARK: What was pruned
@@ -242,10 +260,19 @@ extension Engine {
 
     // MARK: Flows and queues
 
-    /// True for the jobs that the retry of a flow or a queue retries.
-    private func isRetriedWithOthers(_ record: JobRecord) -> Bool {
-        (record.state == .failed || record.state == .cancelled) && record.cause != .dependency
-            && record.marks.isDisjoint(with: [.isSkipped, .isRemoved])
+    /// True for the jobs that the retry of a flow or a queue retries: those that no other one's retry can bring back.
+    private mutating func isRetriedWithOthers(
+        _ stored: JobRecord,
+        _ job: JobID,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> Bool {
+        guard stored.state == .failed || stored.state == .cancelled,
+            stored.marks.isDisjoint(with: [.isSkipped, .isRemoved])
+        else { return false }
+        guard stored.cause == .dependency else { return true }
+        guard try isGone(stored.dependencies.failedDependency, transaction) else { return false }
+        var record = stored
+        return try nextFailed(of: job, &record, transaction) == nil
     }
 
     mutating func retryFlow(
@@ -263,7 +290,8 @@ extension Engine {
             }
             effects.steps += 1
             last = job
-            guard var record = try record(of: job, transaction), isRetriedWithOthers(record) else { continue }
+            guard var record = try record(of: job, transaction), try isRetriedWithOthers(record, job, transaction)
+            else { continue }
             try retry(&record, of: job, RetryFlags(rawValue: effect.detail), &transaction, &result)
         }
         return nil
@@ -285,7 +313,9 @@ extension Engine {
             }
             effects.steps += 1
             key = next
-            guard var record = try record(of: next.job, transaction), isRetriedWithOthers(record) else { continue }
+            guard var record = try record(of: next.job, transaction),
+                try isRetriedWithOthers(record, next.job, transaction)
+            else { continue }
             try retry(&record, of: next.job, RetryFlags(rawValue: effect.subject >> 40), &transaction, &result)
         }
         return nil

@@ -119,6 +119,18 @@ extension Engine {
         try transaction.put(scratch.span, for: key, in: table)
     }
 
+    /// Deletes the rows of a table that a job has; each is a step.
+    mutating func deleteRows(
+        of job: JobID,
+        in table: Table<EdgeKey>,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        while let key = try transaction.entry(atOrAfter: EdgeKey(job, 0), in: table)?.key, key.dependent == job {
+            effects.steps += 1
+            _ = try transaction.delete(key, in: table)
+        }
+    }
+
     // MARK: Queues
 
     mutating func loadQueues() throws(EngineError) {

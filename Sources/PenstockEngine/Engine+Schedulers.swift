@@ -156,11 +156,17 @@ extension Engine {
         // It stays due until there is room.
         guard !adds || !isFull else { return result.hasRunsWaitingForRoom = true }
         if isOwed { try setOwedDue(run.id, false, &transaction) } else { try takeDue(run.id, record, &transaction) }
+        var next = isOwed ? record.times.due : run.next
         if adds {
             if takesOwed { record.owed -= 1 }
-            try addTemplate(of: run.id, &record, &transaction, &result)
+            if let error = try addTemplate(of: run.id, &record, &transaction, &result) {
+                // It was found right when it was stored: so this server has a fault, or another one has written it. It
+                // stops, until it is set again; all others go on.
+                result.stoppedSchedulers.append((String(decoding: run.id, as: UTF8.self), error))
+                (next, record.owed) = (0, 0)
+            }
         }
-        record.goOn(to: isOwed ? record.times.due : run.next)
+        record.goOn(to: next)
         if record.owed > 0, let last = record.lastRun {
             try wait(run.id, for: last, &transaction)
         } else if record.rule.missedRuns == .all {
@@ -170,24 +176,29 @@ extension Engine {
         try put(record, run.id, &transaction)
     }
 
+    /// Adds what the scheduler is to add.
+    ///
+    /// - Returns: what is wrong with its template; nil where it was added.
     private mutating func addTemplate(
         of id: [UInt8],
         _ record: inout SchedulerRecord,
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
-    ) throws(LMDBError) {
+    ) throws(LMDBError) -> WireError? {
         let template = try template(of: id, transaction)
         do throws(PlanError) {
             try makePlan(template: template.rawSpan, transaction)
         } catch {
-            // It was found right when it was stored, and it names nothing that could have changed since.
-            if case .lmdb(let error) = error { throw error }
-            throw LMDBError(.corrupted, in: .get)
+            switch error {
+            case .refused(let error): return error
+            case .lmdb(let error): throw error
+            }
         }
         try writePlan(template.rawSpan, &transaction, &result)
         record.runs += 1
         record.lastFlow = plan.items[0].isFlow ? FlowID(meta.nextFlow - 1) : .none
         record.lastJob = plan.nodes[0].job
+        return nil
     }
 
     private func template(

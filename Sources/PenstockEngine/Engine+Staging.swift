@@ -36,7 +36,7 @@ extension Engine {
             defer { staging = nil }
             let tail = body.extracting(head.tail)
             try makePlan(part: head, tail, transaction)
-            try checkLengths()
+            try checkLengths(isLast: head.part == .last)
             if head.part == .last { try checkOutside(&transaction) }
             try planning { () throws(LMDBError) in
                 try carryOut(part: head, tail, &transaction, &result)

@@ -93,8 +93,9 @@ extension Engine {
             record.cause = .expired
             let text = failureText("Nobody started the job within its ttl of \(ttl) ms.")
             try finish(&record, of: key.job, as: .failed, .failure, text.span, &transaction, &result)
-            // The effects of each are its own: a large one begins with this command and goes on in slices.
-            if !effects.isEmpty { return try carryOutEffects(&transaction, &result) }
+            // Those of each come before the next one's. What is too much goes on in slices, and the next command with the rest.
+            try carryOutEffects(&transaction, &result)
+            if effects.isExhausted { return }
         }
     }
 }

@@ -90,8 +90,6 @@ package struct Engine: ~Copyable {
     package var epoch: UInt64 { meta.epoch }
     package var database: SessionID { meta.database }
     package var elapsed: UInt64 { meta.elapsed }
-    /// Elapsed time at the last commit of the run before.
-    package private(set) var stoppedAt: UInt64 = 0
     /// True where large effects are still to be carried out, by `carryOn` commands.
     package var isSettling: Bool { meta.openSettlements > 0 }
 
@@ -110,9 +108,10 @@ package struct Engine: ~Copyable {
             guard meta.format <= MetaRecord.format else {
                 throw LMDBError(.versionMismatch, in: .get)
             }
-            stoppedAt = meta.elapsed
             if stored != nil && wall > meta.wall {
-                meta.elapsed += min(wall - meta.wall, Engine.stoppedMillisecondsMax)
+                let stopped = min(wall - meta.wall, Engine.stoppedMillisecondsMax)
+                meta.elapsed += stopped
+                try postponeAttemptEnds(by: stopped, &transaction)
             }
             meta.wall = wall
             meta.epoch += 1
@@ -125,6 +124,32 @@ package struct Engine: ~Copyable {
         }
         try loadQueues()
         try loadStaged()
+    }
+
+    /// What was left of the time of an attempt when the server stopped is left now.
+    private mutating func postponeAttemptEnds(
+        by milliseconds: UInt64,
+        _ transaction: inout WriteTransaction
+    ) throws(LMDBError) {
+        var last: UInt64 = 0
+        while let (job, stored) = try lease(after: last, transaction) {
+            last = job
+            guard stored.attemptEnd > 0 else { continue }
+            var lease = stored
+            lease.attemptEnd += milliseconds
+            scratch.removeAll()
+            lease.encode(into: &scratch)
+            try transaction.put(scratch.span, for: job, in: tables.leases)
+        }
+    }
+
+    private func lease(
+        after job: UInt64,
+        _ transaction: borrowing WriteTransaction
+    ) throws(LMDBError) -> (job: UInt64, lease: LeaseRecord)? {
+        guard let entry = try transaction.entry(after: job, in: tables.leases), let job = entry.key else { return nil }
+        let value = entry.value
+        return (job, try decode { () throws(WireError) in try LeaseRecord(value) })
     }
 
     /// Applies the batch in one transaction and makes it durable.
@@ -243,7 +268,8 @@ package struct Engine: ~Copyable {
             try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
         case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs:
             let body = batch.arena.span.extracting(command.body)
-            try applyFlowCommand(command, at: place, body, &transaction, &result)
+            let isFull = refusingAdds || isOverQuota
+            try applyFlowCommand(command, at: place, body, isFull: isFull, &transaction, &result)
         case .stage:
             let body = batch.arena.span.extracting(command.body)
             try stage(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction, &result)

@@ -227,7 +227,8 @@ struct DependencyBlock: Sendable {
     var failedDependency = JobID.none
     /// Edges that count and that `wait` holds: its flow counts them, too, while it is in waiting-children.
     var held: UInt32 = 0
-    /// No edge at a position below this one is failed: the search for the next failed one begins here.
+    /// No edge at a position below this one is failed, but for those to jobs that were removed: the search for the next
+    /// failed one begins here.
     var failedFrom: UInt32 = 0
     /// Edges that count though they lie below `detachedBelow`.
     var attached: UInt32 = 0

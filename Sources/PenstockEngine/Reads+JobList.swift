@@ -100,7 +100,11 @@ extension Reads {
         _ list: inout JobList
     ) throws(LMDBError) {
         var bound = JobListKey(queue, state, time: isBackwards ? .max : 0, job: JobID(isBackwards ? .max : 0))
-        if let last { bound = JobListKey(queue, state, time: last.order, job: JobID(last.job + (isBackwards ? 0 : 1))) }
+        if let last {
+            // Backwards the walk begins below the bound. The cursor is the client's: any number may stand in it.
+            let next = isBackwards || last.job == .max ? last.job : last.job + 1
+            bound = JobListKey(queue, state, time: last.order, job: JobID(next))
+        }
         var found = list
         try walk(tables.jobLists, from: bound, isBackwards: isBackwards, snapshot) { (key, _) throws(LMDBError) in
             guard key.queue == queue, key.state == state.rawValue else { return false }

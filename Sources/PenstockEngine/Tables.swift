@@ -190,8 +190,8 @@ struct DelayedKey: DecodableTableKey {
 
 /// `u32 queue | u8 state | u64 time | u64 job`
 ///
-/// The time is when a delayed job is due (elapsed milliseconds), or when a finished one ended (wall milliseconds); jobs
-/// that wait for children have none: they stand in the order of their adds.
+/// The time is when a delayed job is due, or when a finished one ended, both in elapsed milliseconds: no step of the wall
+/// clock makes an older job a newer one. Jobs that wait for children have none: they stand in the order of their adds.
 struct JobListKey: DecodableTableKey, Equatable {
     var queue: QueueID
     var state: UInt8
@@ -199,13 +199,7 @@ struct JobListKey: DecodableTableKey, Equatable {
     var job: JobID
 
     init(_ record: JobRecord, _ job: JobID) {
-        let time =
-            switch record.state {
-            case .delayed: record.due
-            case .waitingChildren: UInt64(0)
-            default: record.finishedAt
-            }
-        self.init(record.queue, record.state, time: time, job: job)
+        self.init(record.queue, record.state, time: record.state == .waitingChildren ? 0 : record.due, job: job)
     }
 
     init(_ queue: QueueID, _ state: JobState, time: UInt64, job: JobID) {

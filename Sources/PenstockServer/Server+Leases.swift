@@ -95,11 +95,9 @@ extension Server {
         return command
     }
 
-    /// Brings the leases of an earlier run back: each gets its full duration, and its session may come back for it. What
-    /// is left of the time of an attempt goes on from where the server stopped.
-    ///
-    /// - Parameter stoppedAt: elapsed time at the last commit of the run before.
-    func restoreLeases(stoppedAt: UInt64) throws(ServerError) {
+    /// Brings the leases of an earlier run back: each gets its full duration, and its session may come back for it. The
+    /// time of an attempt goes on from where the server stopped: the engine has seen to that.
+    func restoreLeases(elapsed: UInt64) throws(ServerError) {
         let now = clock.monotonic
         let reader = reader
         do throws(LMDBError) {
@@ -130,7 +128,7 @@ extension Server {
                     at: lease.slot
                 )
                 if lease.attemptEnd > 0 {
-                    let left = lease.attemptEnd > stoppedAt ? lease.attemptEnd - stoppedAt : 0
+                    let left = lease.attemptEnd > elapsed ? lease.attemptEnd - elapsed : 0
                     dispatcher.limit(lease.slot, until: now + left)
                 }
             }

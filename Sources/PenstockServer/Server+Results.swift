@@ -32,7 +32,7 @@ extension Server {
         carryOn()
         if result.hasSettled && nextHeld != .max { goOnWithHeld(hasSettled: true) }
         if result.hasMoreSessions { nextExpiry = 0 }
-        if result.hasLookedForRetention || !result.finishedJobs.isEmpty { noteRetention(result) }
+        if result.hasLookedForRetention || !result.finishedJobs.isEmpty { retention.note(result, now: clock.monotonic) }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
         if !result.changedQueues.isEmpty || !result.limitedQueues.isEmpty { setGates(result) }
         for slot in result.openedSessions { didOpen(slot) }
@@ -46,6 +46,8 @@ extension Server {
         )
         dispatcher.leases.settled = result.commit
         staging.settled = result.commit
+        // No run need come: there may be nothing to grant.
+        for slot in dispatcher.takeWriteRequests() { writeLease(slot) }
         if !revoked.isEmpty { tellRevoked() }
         if !result.keptSlots.isEmpty { goOn(result.keptSlots) }
         for slot in result.endedSessions { didEnd(slot) }

@@ -62,15 +62,7 @@ package final class Server {
     /// Monotonic milliseconds of the next look at heartbeats and idle sessions.
     var nextHousekeeping: UInt64 = 0
     var nextExpiry: UInt64 = 0
-    /// A look at the finished jobs is due: monotonic milliseconds, and elapsed ones; and a slice of it has been asked for.
-    var nextRetention: UInt64 = 0
-    /// When the slice that is under way began; how long the present look has only gone by jobs that stay; and how long
-    /// after it the next may begin.
-    var retentionBegan: UInt64 = 0
-    var retentionPassing: UInt64 = 0
-    var retentionPause = Server.retentionMilliseconds
-    var retentionDue = UInt64.max
-    var isRetaining = false
+    var retention: RetentionTimes
     var statistics = Statistics()
     /// A delivery frame that is being filled.
     var delivery = DeliveryFrame()
@@ -144,6 +136,7 @@ package final class Server {
         reads = Reads(engine)
         sessionReads = SessionReads(engine)
         isSettling = engine.isSettling
+        retention = RetentionTimes(now: clock.monotonic)
         dispatcher = Dispatcher(epoch: engine.epoch, leaseWriteAfter: configuration.leaseWriteAfter)
         do throws(LMDBError) {
             reader = try SnapshotReader(environment)
@@ -153,7 +146,6 @@ package final class Server {
         do throws(UVError) {
             loop = try Loop()
             statistics.startedAt = clock.monotonic
-            nextRetention = clock.monotonic + Server.retentionMilliseconds
             timer = Timer(on: loop) { [unowned self] in timerFired() }
             wake = try Async(on: loop) { [unowned self] in obey() }
             control = ServerControl(wake: wake)
@@ -163,7 +155,7 @@ package final class Server {
             throw .system(error)
         }
         do throws(ServerError) {
-            try restoreLeases(stoppedAt: engine.stoppedAt)
+            try restoreLeases(elapsed: engine.elapsed)
             let now = clock.monotonic
             for (queue, settings) in engine.settings { dispatcher.set(queue, to: settings, now: now) }
             carryOn()
@@ -359,10 +351,8 @@ package final class Server {
             let elapsed = clock.elapsed
             next = min(next, nextStartLimit > elapsed ? now + (nextStartLimit - elapsed) : now)
         }
-        if !isRetaining && !isStopping {
-            next = min(next, nextRetention)
-            let elapsed = clock.elapsed
-            if retentionDue != .max { next = min(next, retentionDue > elapsed ? now + (retentionDue - elapsed) : now) }
+        if !isStopping {
+            next = min(next, retention.due(now: now, elapsed: clock.elapsed, isSettling: isSettling))
         }
         if case .draining(let deadline) = stopping { next = min(next, deadline) }
         if case .flushing(let deadline) = stopping { next = min(next, deadline) }

@@ -10,7 +10,8 @@ import UV
 /// - *Monotonic* time is the process's: leases, heartbeats and time limits use it.
 /// - *Elapsed* time goes on with it, is kept with every commit, and is what
 ///   delays are counted in: no jump of the wall clock touches it.
-/// - *Wall* time is for people: it stands in records and orders nothing.
+/// - *Wall* time is for people, for cron and for jobs with a time of their own: it stands in records, and orders nothing
+///   but those.
 package final class ServerClock: Sendable {
     private let monotonicOffset = Atomic<UInt64>(0)
     private let elapsedOffset = Atomic<UInt64>(0)

@@ -225,6 +225,8 @@ package struct AddDecoder: ~Escapable {
             }
             try read(tag, value, &fields)
         }
+        // A time of its own wins over the delay of its queue; beside a delay of its own it is refused.
+        if fields.options.at > 0 && seen & 1 << UInt32(OptionTag.delay) == 0 { fields.options.delay = 0 }
         if optionCount > 0 { try fields.options.validate() }
         if context.isTemplate { try checkTemplate(fields) }
         return fields

@@ -85,6 +85,16 @@ final class OpenEngine {
         try transaction.commit()
     }
 
+    /// Damages what a scheduler adds.
+    func cutTemplate(_ scheduler: String) throws {
+        let environment = environment
+        var transaction = try environment.beginWrite()
+        let bytes: [UInt8] = [1, 0, 1]
+        let key = SchedulerKey(Array(scheduler.utf8))
+        try transaction.put(bytes.rawSpan, for: key, in: Tables(environment).schedulerTemplates)
+        try transaction.commit()
+    }
+
     func storedLeases() throws -> [(JobID, LeaseRecord)] {
         var stored: [(JobID, LeaseRecord)] = []
         try read { try sessionReads.leases($0) { stored.append(($0, $1)) } }

@@ -33,7 +33,10 @@ extension InvariantChecker {
             case .ignored: block.ignored += 1
             case .failed:
                 block.failed += 1
-                expect(key.position >= dependent.dependencies.failedFrom, "\(name) failed, and would not be found")
+                expect(
+                    key.position >= dependent.dependencies.failedFrom || dependency.marks.contains(.isRemoved),
+                    "\(name) failed, and would not be found"
+                )
             }
             switch edge.kind {
             case .unprocessed:

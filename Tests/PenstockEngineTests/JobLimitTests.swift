@@ -63,10 +63,29 @@ import Testing
             $0.attemptEnd = end
         }
         try engine.commit()
-        let stopped = engine.elapsed
         try engine.restart(after: 60_000)
-        #expect(try engine.open.storedLeases().map(\.1.attemptEnd) == [end])
-        #expect(engine.open.engine.stoppedAt == stopped)
+        // What was left of it is left still.
+        #expect(try engine.open.storedLeases().map(\.1.attemptEnd) == [end + 60_000])
+    }
+
+    @Test func `two restarts take nothing from an attempt`() throws {
+        let engine = try EngineHarness()
+        let leases = try ["a", "b"].map { try engine.lease(engine.add(job($0))) }
+        for (lease, left) in zip(leases, [0, 700] as [UInt64]) {
+            engine.noteWritten(lease.job)
+            engine.stage(.writeLease, lease) {
+                $0.duration = 30_000
+                $0.attemptEnd = left == 0 ? 0 : engine.elapsed + left
+            }
+        }
+        try engine.commit()
+        for _ in 0..<2 {
+            try engine.restart(after: 60_000)
+            engine.advance(100)
+            try engine.commit()
+        }
+        let ends = try engine.open.storedLeases().map(\.1.attemptEnd)
+        #expect(ends == [0, engine.elapsed + 500])
     }
 
     // MARK: Time to start
@@ -86,6 +105,38 @@ import Testing
         #expect(try engine.message(added["a"]) == "Nobody started the job within its ttl of 100 ms.")
         #expect(try engine.state(added["b"]) == .failed)
         #expect(try engine.ready().isEmpty)
+    }
+
+    @Test func `a thousand expired dependencies fail in one command`() throws {
+        let engine = try EngineHarness()
+        engine.checks = false
+        let jobs = (0..<Engine.expiredPerCommandMax).map { job("\($0)") { $0.ttl = 100 } }
+        let ends = (0..<10).map { end in
+            job("end\(end)", after: (0..<100).map { .node("\(end * 100 + $0)", $0 == 99 ? .failParent : .ignore) })
+        }
+        let added = try engine.add(.flow(jobs + ends))
+        engine.advance(100)
+        try engine.expire()
+        #expect(try engine.flow(added.flow).counts[.failed] == 1010)
+        #expect(engine.result.nextStartLimit == .max)
+        try engine.check()
+    }
+
+    @Test func `expired dependencies with large effects fail in the commands that follow`() throws {
+        let engine = try EngineHarness()
+        engine.limits = EffectLimits(steps: 40)
+        let jobs = (0..<30).map { job("\($0)") { $0.ttl = 100 } }
+        let ends = (0..<90).map { job("end\($0)", after: [.node("\($0 / 3)")]) }
+        let added = try engine.add(.flow(jobs + ends))
+        engine.advance(100)
+        var commands = 0
+        repeat {
+            try engine.expire()
+            try engine.settle()
+            commands += 1
+        } while engine.result.nextStartLimit <= engine.elapsed
+        #expect(commands > 1 && commands < 10)
+        #expect(try engine.flow(added.flow).counts[.failed] == 120)
     }
 
     @Test func `a job whose time to start is over is not delivered any more`() throws {

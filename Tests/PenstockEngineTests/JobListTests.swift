@@ -86,6 +86,28 @@ import Testing
         #expect(try refusal { _ = try engine.page(GetJobs(queue: "none", state: .waiting)) } == .queueNotFound)
     }
 
+    @Test(arguments: JobState.allCases, [false, true])
+    func `a cursor with the last id that there is ends no server`(state: JobState, isBackwards: Bool) throws {
+        let flow = try engine.add(.flow([job("child", queue: "o"), job("a", after: [.node("child")])]))
+        for name in ["b", "c", "d", "e", "f", "g"] { try engine.add(job(name) { $0.delay = name > "e" ? 50 : 0 }) }
+        try engine.cancel(flow["a"])
+        _ = try engine.add(.flow([job("other", queue: "o"), job("h", after: [.node("other")])]))
+        for lease in try engine.lease("q", 2) { engine.stageComplete(lease) }
+        try engine.commit()
+        try engine.fail(engine.ready()[0].job)
+        _ = try engine.lease()
+        let queue = try #require(engine.open.reads.queueIDs["q"])
+        let words = [UInt64(queue.rawValue), UInt64(state.rawValue), isBackwards ? 1 : 0]
+        let order = PageCursor("", .getJobs, words)
+        for place in [0, engine.elapsed, engine.wall, 1 << 48 - 1] as [UInt64] {
+            for last in [0, UInt64.max] {
+                var request = GetJobs(queue: "q", state: state, isBackwards: isBackwards)
+                request.cursor = JobListCursor(order: order.seal(place), job: last)
+                #expect(try refusal { _ = try engine.page(request) } == nil)
+            }
+        }
+    }
+
     // MARK: Priorities
 
     @Test func `waiting jobs are counted by priority`() throws {

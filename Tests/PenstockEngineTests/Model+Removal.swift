@@ -82,7 +82,8 @@ extension Model {
         states.flatMap { state in
             let jobs = jobs.filter { $0.state == state }
             return switch state {
-            case .completed, .failed, .cancelled: jobs.sorted { ($0.finishedAt, $0.id) < ($1.finishedAt, $1.id) }
+            case .completed, .failed, .cancelled:
+                jobs.sorted { ($0.finishedAtElapsed, $0.id) < ($1.finishedAtElapsed, $1.id) }
             case .waiting:
                 jobs.sorted { ($0.options.priority, $0.place!, $0.id) < ($1.options.priority, $1.place!, $1.id) }
             case .delayed: jobs.sorted { ($0.due, $0.id) < ($1.due, $1.id) }

@@ -26,7 +26,13 @@ extension Model {
     }
 
     private func isRetriedWithOthers(_ job: Job) -> Bool {
-        (job.state == .failed && job.cause != .dependency || job.state == .cancelled) && !job.isSkipped
+        guard job.state == .failed || job.state == .cancelled, !job.isSkipped else { return false }
+        return job.cause != .dependency || firstFailed(of: job) == nil
+    }
+
+    /// The first dependency that failed the job and can still be retried.
+    private func firstFailed(of job: Job) -> JobID? {
+        job.edges.first { $0.kind == .failed && jobs[$0.dependency.id] != nil }?.dependency.id
     }
 
     private func retry(_ job: Job, keepsCounters: Bool) {
@@ -84,12 +90,11 @@ extension Model {
         reviveIfFree(job, edge.dependency.id)
     }
 
-    /// Revives a job that failed with a dependency if no edge of it is left failed; else it names the first of those.
+    /// Revives a job that failed with a dependency if none that failed it is left; else it names the first of those.
     func reviveIfFree(_ job: Job, _ dependency: JobID) {
-        guard let failed = job.edges.first(where: { $0.kind == .failed }) else {
-            return reset(job, keepsCounters: false)
-        }
-        if job.failedDependency == dependency { job.failedDependency = failed.dependency.id }
+        guard let failed = firstFailed(of: job) else { return reset(job, keepsCounters: false) }
+        let isNamed = job.failedDependency == dependency || jobs[job.failedDependency] == nil
+        if isNamed { job.failedDependency = failed }
     }
 
     /// Retries what was cancelled because only the job needed it.

@@ -58,6 +58,22 @@ import Testing
         #expect(try engine.queueView("new").counts[.waiting] == 1)
     }
 
+    @Test func `a job's time wins over its queue's delay`() throws {
+        try engine.set([.defaults]) { $0.defaults.delay = 9000 }
+        let timed = try engine.add(job("timed") { $0.at = engine.wall + 100 })
+        let plain = try engine.add(job("plain"))
+        #expect(try engine.view(timed).options.at == engine.wall + 100)
+        #expect(try engine.view(timed).options.delay == 0 && engine.view(plain).options.delay == 9000)
+        engine.advance(100)
+        try engine.promote()
+        #expect(try engine.state(timed) == .waiting && engine.state(plain) == .delayed)
+        let both = job("both") {
+            $0.at = engine.wall + 100
+            $0.delay = 5
+        }
+        #expect(try refusal { try engine.add(both) } == .invalidOption)
+    }
+
     @Test func `an obliterated queue has no settings`() throws {
         try engine.set([.paused, .maxLength, .defaults]) {
             $0.isPaused = true

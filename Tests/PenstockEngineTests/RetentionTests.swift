@@ -70,6 +70,21 @@ import Testing
         #expect(try engine.stored() == [])
     }
 
+    @Test func `after a step back of the wall clock retention and clean take the oldest`() throws {
+        let old = try completed(3)
+        engine.wall -= 100 * RetentionTests.minute
+        let new = try completed(3)
+        #expect(try engine.list(.completed) == old + new)
+        #expect(try engine.list(.completed, isBackwards: true) == (old + new).reversed())
+        #expect(try engine.clean(.clean(.completed, age: 55, limit: 0)) == 1)
+        #expect(try engine.clean(.clean(.completed, age: 0, limit: 1)) == 1)
+        #expect(try engine.present(old + new) == old[2...] + new)
+        engine.retention.completed = Retention(count: 2)
+        engine.advance(RetentionTests.minute)
+        try engine.retain()
+        #expect(try engine.present(old + new) == Array(new[1...]))
+    }
+
     @Test func `a job that is not to be kept can be read for a minute`() throws {
         let gone = try completed(1) { $0.keepCompleted = Retention(count: 0) }[0]
         let kept = try completed(1)[0]
@@ -183,6 +198,30 @@ import Testing
         try engine.retain()
         #expect(try engine.queue()[.completed] == 10)
         try engine.check()
+    }
+
+    @Test func `a slice of retention deletes no more lines than its steps`() throws {
+        engine.limits.sliceSteps = 20
+        engine.retention.completed = Retention(count: 0)
+        let ids = try (0..<10).map { try engine.add(job("\($0)") { $0.attempts = 4 }) }
+        for id in ids {
+            try engine.report(engine.lease(id), lines: ["a", "b", "c", "d", "e"])
+            for _ in 0..<3 { try engine.fail(id) }
+            try engine.complete(id)
+        }
+        engine.advance(RetentionTests.minute)
+        var dump = try engine.dump()
+        var rows = dump.logs.count + dump.attempts.count
+        #expect(rows == 80)
+        repeat {
+            try engine.retainSlice()
+            dump = try engine.dump()
+            let left = dump.logs.count + dump.attempts.count
+            // The last job of a slice goes with all that is its own.
+            #expect(rows - left < 20 + 8)
+            rows = left
+        } while engine.result.hasMoreToRetain
+        #expect(try engine.stored() == [])
     }
 
     @Test func `a look that takes jobs keeps up with those that finish beside it`() throws {

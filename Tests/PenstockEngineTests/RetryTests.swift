@@ -23,6 +23,43 @@ import Testing
         #expect(try engine.state(bad) == .waiting)
     }
 
+    @Test(arguments: [false, true])
+    func `a retry of the flow or the queue brings back what failed with a job that was removed since`(
+        isFlow: Bool
+    ) throws {
+        let flow = try engine.add(
+            .flow([
+                job("gone", queue: "o"), job("late", queue: "o"),
+                job("d", after: [.node("gone"), .node("late", .ignore)]), job("top", after: [.node("d")]),
+            ])
+        )
+        try engine.fail(flow["gone"])
+        try engine.complete(flow["late"])
+        #expect(try engine.states(flow, "d", "top") == [.failed, .failed])
+        try engine.remove(flow["gone"])
+        #expect(try engine.retry(isFlow ? .flow(flow.flow) : .queue("q")) == 1)
+        #expect(try engine.states(flow, "d", "top") == [.waiting, .waitingChildren])
+        for name in ["d", "top"] { try engine.complete(flow[name]) }
+        #expect(try engine.flow(flow.flow).status == .completed)
+    }
+
+    @Test func `a removed job that failed another one does not hold it back, one that is there does`() throws {
+        let others = try ["x", "y"].map { try engine.add(job($0, queue: "o")) }
+        let flow = try engine.add(.flow([job("gone"), job("d", after: [.node("gone")] + others.map { .job($0) })]))
+        try engine.fail(flow["gone"])
+        for other in others { try engine.fail(other) }
+        try engine.remove(flow["gone"])
+        #expect(try engine.retry(.flow(flow.flow)) == 0)
+        #expect(try engine.view(flow["d"]).state == .failed)
+        try engine.retry(others[0])
+        #expect(try engine.view(flow["d"]).failedDependency == others[1])
+        try engine.remove(others[1])
+        try engine.complete(others[0])
+        #expect(try engine.state(flow["d"]) == .failed)
+        #expect(try engine.retry(.flow(flow.flow)) == 1)
+        #expect(try engine.state(flow["d"]) == .waiting)
+    }
+
     @Test func `keepCounters leaves one attempt, and new data takes the place of the old`() throws {
         let bad = try engine.add(job("bad", data: [1]) { $0.attempts = 3 })
         for _ in 0..<3 { try engine.fail(bad) }

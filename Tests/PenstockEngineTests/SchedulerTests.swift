@@ -314,6 +314,54 @@ import Testing
         #expect(try engine.dueSchedulers().isEmpty)
     }
 
+    @Test func `a job with a wall time and an interval goes on`() throws {
+        var spec = job("j", data: [1]) {
+            $0.repeatEvery = 500
+            $0.at = engine.wall + 100
+            $0.timeout = 1
+            $0.ttl = 2
+            $0.keepLogs = 3
+            $0.maxStarted = 4
+            $0.keepCompleted = Retention(count: 5)
+            $0.cancelSiblings = true
+        }
+        spec.headers = Headers([Headers.Entry("trace", "7")])
+        let first = try engine.add(spec)
+        engine.advance(100)
+        try engine.promote()
+        try engine.complete(first)
+        for run in 1...2 {
+            engine.advance(500)
+            try engine.runDueSchedulers()
+            let row = try #require(try engine.scheduler("repeat:\(first)"))
+            #expect(row.runs == UInt64(run))
+            let view = try engine.view(row.lastJob)
+            #expect(view.state == .waiting && view.headers == spec.headers)
+            #expect((view.options.timeout, view.options.ttl, view.options.keepLogs) == (1, 2, 3))
+            #expect((view.options.maxStarted, view.options.at) == (4, 0))
+            try engine.complete(row.lastJob)
+        }
+    }
+
+    @Test func `a template that can't be read stops its scheduler, and nobody else`() throws {
+        try engine.setScheduler("bad", every: 1000, missedRuns: .all)
+        try engine.setScheduler("good", every: 1000)
+        try engine.open.cutTemplate("bad")
+        engine.advance(3000)
+        try engine.runDueSchedulers()
+        #expect(engine.result.stoppedSchedulers.map(\.id) == ["bad"])
+        #expect(try engine.scheduler("bad")?.next == 0 && engine.scheduler("good")?.runs == 1)
+        #expect(try engine.queue().total == 1)
+        engine.advance(1000)
+        #expect(try engine.dueSchedulers().map(\.id) == [Array("good".utf8)])
+        // It goes on when it is set again.
+        try engine.setScheduler("bad", every: 1000)
+        engine.advance(1000)
+        try engine.runDueSchedulers()
+        #expect(engine.result.stoppedSchedulers.isEmpty)
+        #expect(try engine.scheduler("bad")?.runs == 1)
+    }
+
     @Test func `a repeated job that fails for good goes on, one that is cancelled does not`() throws {
         let failed = try engine.add(job("f") { $0.repeatEvery = 500 })
         let cancelled = try engine.add(job("c") { $0.repeatEvery = 500 })

@@ -90,6 +90,18 @@ import Testing
         .flow("chain", (0..<count).map { job("n\($0)", after: $0 == 0 ? [] : [.node("n\($0 - 1)")]) })
     }
 
+    @Test func `the length of every queue of a large add is asked when it is published`() throws {
+        try engine.set([.maxLength]) { $0.maxLength = 3 }
+        let items = [ItemSpec.flow((0..<5).map { job("\($0)", queue: $0 < 3 ? "q" : "other") })]
+        var (totals, last) = try stageMost(items, nodes: 3)
+        let between = try engine.add(job("between"))
+        #expect(try stage(.last, totals, last) == .queueFull)
+        #expect(try engine.queue().total == 1)
+        try engine.remove(between)
+        (totals, last) = try stageMost(items, nodes: 3)
+        #expect(try stage(.last, totals, last) == .ok)
+    }
+
     @Test func `an add of many parts comes to the same as one of one part`() throws {
         let items = [
             ItemSpec.flow(

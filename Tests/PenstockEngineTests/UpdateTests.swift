@@ -6,6 +6,28 @@ import Testing
 
 /// Changing a job that exists, and jobs that wait for a wall time.
 @Suite(.computing) struct UpdateTests {
+    @Test func `a full database takes no other data, by an update or a retry`() throws {
+        let engine = try EngineHarness()
+        let waiting = try engine.add(job("a", data: [1]))
+        let failed = try engine.add(job("b", data: [1]))
+        try engine.fail(failed)
+        let data = Payload(.binary, [2])
+        let refused = [
+            engine.stageMessage(.update) { Update(sequence: $0, job: waiting, data: data) },
+            engine.stageRetry(.job(failed), data: data),
+        ]
+        try engine.commit(refusingAdds: true)
+        #expect(refused.map { engine.session.code($0) } == [.full, .full])
+        #expect(try engine.view(waiting).data == [1] && engine.state(failed) == .failed)
+        // What needs no room is taken.
+        let taken = [
+            engine.stageMessage(.update) { Update(sequence: $0, job: waiting, priority: 3) },
+            engine.stageRetry(.job(failed)),
+        ]
+        try engine.commit(refusingAdds: true)
+        #expect(taken.map { engine.session.code($0) } == [.ok, .ok])
+    }
+
     @Test func `a waiting job has the place of its age among those of its new priority`() throws {
         let engine = try EngineHarness()
         let ids = try engine.add(.flow([job("a"), job("b") { $0.priority = 5 }, job("c")]))

@@ -65,8 +65,14 @@ extension Dispatcher {
             if lane < lanes.count { lanes[lane].window.remove(entry.turn, entry.job) }
             guard let slot = leases.slot(of: entry.job) else { continue }
             let lease = leases[slot]
-            // A lease at another turn is younger than this news: a refill saw the job when it was ready again.
-            guard lease.turn == entry.turn && lease.queue == entry.queue else { continue }
+            guard lease.turn == entry.turn && lease.queue == entry.queue else {
+                // A lease at another turn is younger than this news: a refill saw the job when it was ready again. The
+                // command that ends it did not know of the news, and is void: then the job stays where it is.
+                if lease.phase != .live {
+                    disputes.append(Dispute(slot: slot, queue: lease.queue, turn: lease.turn))
+                }
+                continue
+            }
             switch lease.phase {
             case .live:
                 leases.revoke(slot)

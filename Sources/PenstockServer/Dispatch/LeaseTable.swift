@@ -257,7 +257,10 @@ struct LeaseTable: ~Copyable {
     }
 
     /// True where the slot holds a live lease.
-    func isLive(_ slot: UInt32) -> Bool { !leases[Int(slot)].isVacant && leases[Int(slot)].phase == .live }
+    func isLive(_ slot: UInt32) -> Bool {
+        // A slot at the end may have been trimmed away since.
+        Int(slot) < leases.count && !leases[Int(slot)].isVacant && leases[Int(slot)].phase == .live
+    }
 
     /// Ends a live lease at once: it was never given, or a durable command took the job away.
     @discardableResult

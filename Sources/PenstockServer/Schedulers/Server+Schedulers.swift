@@ -107,6 +107,12 @@ extension Server {
     func learnSchedulers(_ result: borrowing BatchResult) {
         schedulers.next = result.nextRuns
         if result.hasRunSchedulers { schedulers.isRunning = false }
+        for (scheduler, error) in result.stoppedSchedulers {
+            logger.error(
+                "what a scheduler adds can't be read: it stops, until it is set again",
+                metadata: ["scheduler": "\(scheduler)", "error": "\(error.message)"]
+            )
+        }
         if result.hasRunsWaitingForRoom { schedulers.notBefore = clock.monotonic + Server.roomRetryMilliseconds }
     }
 

@@ -198,6 +198,30 @@ import UV
         }
     }
 
+    @Test(arguments: [false, true])
+    func `a bound that is set while its jobs run and nothing waits outlasts a restart`(isCrash: Bool) async throws {
+        try await withWireServer { server in
+            let client = try server.openClient()
+            let jobs = try client.add(2, queue: "q")
+            try client.subscribe(["q"], jobs: 2)
+            let held = try client.deliveries(2)
+            try client.set("q", .concurrency) { $0.concurrency = 2 }
+            // The leases are written with this command at the latest.
+            try client.add(queue: "other")
+            if isCrash { server.crash() } else { server.stop() }
+            try server.start()
+            let other = try server.openClient()
+            let late = try other.add(queue: "q")
+            try other.subscribe(["q"], jobs: 10)
+            #expect(try other.deliveredNothing())
+            #expect(try other.list(.active, of: "q") == jobs)
+            let again = try server.wireClient()
+            #expect(try again.resume(client, holding: held.map(\.token)).held.fenced.isEmpty)
+            #expect(try again.complete(held[0]) == .ok)
+            #expect(try other.deliveries()[0].job == late[0])
+        }
+    }
+
     // MARK: Length
 
     @Test func `a full queue takes no more, and exactly as many as it may, from eight connections`() async throws {

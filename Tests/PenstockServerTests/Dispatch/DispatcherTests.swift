@@ -390,6 +390,34 @@ import Testing
         #expect(dispatcher.grantAll(&source) == [1, 2, 3])
     }
 
+    @Test(arguments: [false, true])
+    func `a completion that is void under a newer turn leaves its job to the index`(isPending: Bool) {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        let id = dispatcher.subscribe(jobs: 1)
+        var revoked: [Revocation] = []
+        // A commit moves the job from the ninth place to the first. A run sees that before it is told of it.
+        let old = source.add([9])
+        source.remove(9)
+        let new = ReadyEntry(queue: QueueID(0), turn: Turn(priority: 0, place: 1), job: JobID(9))
+        source.index[QueueID(0)] = [new]
+        #expect(dispatcher.grantAll(&source) == [9])
+        let first = source.grants[0]
+        if isPending {
+            _ = dispatcher.suspend(first.slot, token: first.token, sessionSlot: 1)
+        } else {
+            _ = dispatcher.finish(first.slot)
+        }
+        dispatcher.settle(freed: [], kept: [], withdrawn: old, ready: [new], revoked: &revoked)
+        #expect(revoked.isEmpty)
+        dispatcher.announce(source.add(2...3))
+        // The command knew of an earlier commit only: it is fenced, and the job is ready still.
+        dispatcher.settle(freed: [first.slot], kept: [], withdrawn: [], ready: [], revoked: &revoked)
+        dispatcher.credit(id, jobs: 3, bytes: 0)
+        #expect(dispatcher.grantAll(&source) == [9, 2, 3])
+        #expect(dispatcher.disputes.isEmpty)
+    }
+
     // MARK: Pending leases
 
     @Test

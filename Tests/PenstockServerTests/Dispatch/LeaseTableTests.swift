@@ -283,6 +283,8 @@ import Testing
         #expect(table.capacityHeld < 100)
         #expect(table.find(10, token: token, sessionSlot: 1) != nil)
         #expect(table.find(4000, token: token, sessionSlot: 1) == nil)
+        // A request to write it may still name it.
+        #expect(table.isLive(10) && !table.isLive(4000))
         table.checkInvariants()
         #expect(grant(9000, in: &table).slot == 0)
     }

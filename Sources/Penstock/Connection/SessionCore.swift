@@ -68,7 +68,10 @@ final class SessionCore {
     }
 
     /// A worker has come to its end: it holds nothing any more.
-    func forget(_ worker: WorkerID) { workers[worker] = nil }
+    func forget(_ worker: WorkerID) {
+        workers[worker] = nil
+        machine.forget(worker)
+    }
 
     func leave() {
         collect()

@@ -37,7 +37,7 @@ extension Worker {
         handler: @escaping @Sendable (JobBatch<Data>) async throws -> Void
     ) {
         let gatherer = BatchGatherer<Data>(
-            client.workerLink,
+            client,
             batches,
             concurrency: concurrency,
             grace: options.cancellationGrace,
@@ -49,7 +49,7 @@ extension Worker {
             concurrency: concurrency,
             jobsPerHandler: batches.size,
             options: options,
-            onConcurrency: { gatherer.setConcurrency($0) },
+            gatherer: gatherer,
             handler: { delivery, worker in try await gatherer.run(try Job<Data>(delivery, worker)) }
         )
     }

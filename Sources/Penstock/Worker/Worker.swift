@@ -36,8 +36,6 @@ public final class Worker: Service {
     private let core: WorkerCore
     /// Jobs that one handler gets at a time.
     private let jobsPerHandler: Int
-    /// Told of a new concurrency.
-    private let onConcurrency: (@Sendable (Int) -> Void)?
     private let isRunning = Atomic<Bool>(false)
 
     init(
@@ -47,20 +45,20 @@ public final class Worker: Service {
         jobsPerHandler: Int = 1,
         options: Options,
         isSingle: Bool = false,
-        onConcurrency: (@Sendable (Int) -> Void)? = nil,
+        gatherer: (any JobGatherer)? = nil,
         handler: @escaping WorkerCore.Handler
     ) {
         Worker.check(concurrency, jobsPerHandler)
         self.client = client
         self.options = options
         self.jobsPerHandler = jobsPerHandler
-        self.onConcurrency = onConcurrency
         core = WorkerCore(
             client,
             queues: queues,
             concurrency: concurrency * jobsPerHandler,
             options: options,
             isSingle: isSingle,
+            gatherer: gatherer,
             handler: handler
         )
     }
@@ -84,7 +82,6 @@ public final class Worker: Service {
         set {
             Worker.check(newValue, jobsPerHandler)
             core.setConcurrency(newValue * jobsPerHandler)
-            onConcurrency?(newValue)
         }
     }
 
@@ -136,6 +133,7 @@ public final class Worker: Service {
             async let unsubscribed: Void = client.workerLink.end(core.id)
             await withTaskCancellationHandler {
                 await core.drained.wait()
+                await core.gatherer?.drained.wait()
             } onCancel: {
                 core.cancelRunning()
             }

@@ -23,6 +23,8 @@ final class WorkerCore: Sendable {
     let options: Worker.Options
     private let isSingle: Bool
     private let handler: Handler
+    /// Who runs several jobs at once; nil where each slot runs its own.
+    let gatherer: (any JobGatherer)?
     let state: Mutex<Machine>
     /// Fired when the worker is to end.
     let stopped = OneShot()
@@ -44,6 +46,7 @@ final class WorkerCore: Sendable {
         concurrency: Int,
         options: Worker.Options,
         isSingle: Bool = false,
+        gatherer: (any JobGatherer)? = nil,
         handler: @escaping Handler
     ) {
         id = client.newWorkerID()
@@ -51,6 +54,7 @@ final class WorkerCore: Sendable {
         self.queues = queues
         self.options = options
         self.isSingle = isSingle
+        self.gatherer = gatherer
         self.handler = MiddlewareChain.handler(options.middleware, around: handler)
         state = Mutex(Machine(concurrency: concurrency, isSingle: isSingle))
         (opened, opening) = AsyncStream.makeStream()
@@ -158,7 +162,7 @@ final class WorkerCore: Sendable {
             case .completed(let result): try await lease.end(Completion(delivery, result), client)
             case .failed(let message, let unrecoverable, let delay):
                 try await lease.end(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay), client)
-            case .putOff: break
+            case .putOff, .givenBack: break
             }
         } catch {
             // The job was taken away while its end was on the way: the same as a moment before.
@@ -184,7 +188,7 @@ final class WorkerCore: Sendable {
                 // Within the lock, so that at every moment the lease is either held here or its end is in the outbox.
                 switch outcome {
                 case .completed(let result): mustWake = link.enqueue(Completion(delivery, result))
-                case .failed where Task.isCancelled, .putOff: released = delivery.token
+                case .putOff, .givenBack: released = delivery.token
                 case .failed(let message, let unrecoverable, let delay):
                     mustWake = link.enqueue(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay))
                 }
@@ -235,6 +239,7 @@ final class WorkerCore: Sendable {
             let (change, generation, isPaused) = state.withLock {
                 ($0.setConcurrency(concurrency), $0.generation, $0.isPaused)
             }
+            gatherer?.setConcurrency(jobs: concurrency)
             guard hasBegun else { return }
             for slot in change.open { opening.yield(slot) }
             for waiter in change.wake { waiter.resume() }
@@ -246,8 +251,9 @@ final class WorkerCore: Sendable {
     func pause() {
         hasBegun.withLock { hasBegun in
             let (returned, generation) = state.withLock { ($0.pause(), $0.generation) }
+            if hasBegun { link.resize(id, concurrency: 0) }
+            gatherer?.pause()
             guard hasBegun else { return }
-            link.resize(id, concurrency: 0)
             giveBack(returned, generation)
         }
     }
@@ -258,6 +264,7 @@ final class WorkerCore: Sendable {
                 machine.resume()
                 return machine.concurrency
             }
+            gatherer?.resume()
             if hasBegun { link.resize(id, concurrency: concurrency) }
         }
     }
@@ -303,6 +310,7 @@ final class WorkerCore: Sendable {
             return (waiters, tokens, machine.isDrained)
         }
         link.release(tokens)
+        gatherer?.stop()
         for waiter in waiters { waiter.resume() }
         if isDrained { drained.fire() }
     }
@@ -315,6 +323,7 @@ final class WorkerCore: Sendable {
         }
         link.release(tokens)
         cancel(cancelled)
+        gatherer?.cancelRunning()
     }
 }
 

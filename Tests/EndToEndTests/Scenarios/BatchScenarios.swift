@@ -128,4 +128,98 @@ import Testing
             }
         }
     }
+
+    @Test func `a batch is cancelled with its last job that has no outcome`() async throws {
+        try await withPenstock { _, client in
+            let (begun, ended) = (Record<Int>(), Record<Bool>())
+            let batches = BatchOptions(size: 2, longestWait: .seconds(20))
+            let worker = Worker(client, queue: "q", batches: batches) { (batch: JobBatch<Int>) in
+                batch.complete(batch.jobs[0])
+                begun.add(batch.jobs.count)
+                do { try await Task.sleep(for: .seconds(600)) } catch { ended.add(Task.isCancelled) }
+            }
+            let queue = Queue("q", client)
+            let jobs = try await queue.addBulk([NewJob("n", data: 1), NewJob("n", data: 2)])
+            try await running(worker) {
+                await begun.wait(for: 1)
+                try await jobs[0].wait()
+                try await jobs[1].cancel()
+                await ended.wait(for: 1)
+                // The place of the batch is free again.
+                let more = try await queue.addBulk([NewJob("n", data: 3), NewJob("n", data: 4)])
+                await begun.wait(for: 2)
+                try await more[1].cancel()
+                await ended.wait(for: 2)
+            }
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a worker ends with the handlers of its batches, or after their grace`(isStubborn: Bool) async throws {
+        try await withPenstock { _, client in
+            let (begun, gate, ended) = (Record<Int>(), Gate(), Record<Bool>())
+            let worker = Worker(
+                client,
+                queue: "q",
+                batches: BatchOptions(size: 1),
+                options: .init(shutdownTimeout: .zero, cancellationGrace: .seconds(isStubborn ? 0 : 600))
+            ) { (batch: JobBatch<Int>) in
+                // With an outcome for every job the handler holds none any more.
+                batch.complete(batch.jobs[0])
+                begun.add(1)
+                if isStubborn { await gate.pass() } else { try? await Task.sleep(for: .seconds(600)) }
+                ended.add(Task.isCancelled)
+            }
+            let job = try await Queue("q", client).add("n", data: 1)
+            try await running(worker) {
+                await begun.wait(for: 1)
+                try await job.wait()
+            }
+            #expect(ended.entries == (isStubborn ? [] : [true]))
+            gate.open()
+        }
+    }
+
+    @Test func `a pause and the end give back the jobs that wait for a full batch`() async throws {
+        try await withPenstock { _, client in
+            let batches = BatchOptions(size: 3, longestWait: .seconds(6000))
+            let options = Worker.Options(shutdownTimeout: nil)
+            let worker = Worker(client, queue: "q", batches: batches, options: options) { (_: JobBatch<Int>) in
+                Issue.record("a batch that was not full has run")
+            }
+            let queue = Queue("q", client)
+            try await queue.addBulk([NewJob("n", data: 1), NewJob("n", data: 2)])
+            try await running(worker) {
+                #expect(try await eventually { try await queue.counts().active == 2 })
+                worker.pause()
+                #expect(try await eventually { try await queue.counts().waiting == 2 })
+                worker.resume()
+                #expect(try await eventually { try await queue.counts().active == 2 })
+            }
+            #expect(try await eventually { try await queue.counts().waiting == 2 })
+        }
+    }
+
+    @Test func `a lower concurrency gives back the jobs that are too many to begin`() async throws {
+        try await withPenstock { _, client in
+            let (begun, gate) = (Record<Int>(), Gate())
+            let batches = BatchOptions(size: 2, longestWait: .seconds(6000))
+            let worker = Worker(client, queue: "q", batches: batches, concurrency: 2) { (batch: JobBatch<Int>) in
+                for job in batch.jobs { batch.complete(job) }
+                begun.add(1)
+                await gate.pass()
+            }
+            let queue = Queue("q", client)
+            try await queue.addBulk((0..<8).map { NewJob("n", data: $0) })
+            try await running(worker) {
+                // Two batches run on without their jobs, and four jobs wait for them.
+                await begun.wait(for: 2)
+                #expect(try await eventually { try await queue.counts().active == 4 })
+                worker.concurrency = 1
+                #expect(try await eventually { try await queue.counts().waiting == 2 })
+                gate.open()
+                #expect(try await eventually { try await queue.counts().completed == 8 })
+            }
+        }
+    }
 }

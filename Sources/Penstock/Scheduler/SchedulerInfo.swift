@@ -81,6 +81,7 @@ public struct SchedulerList: AsyncSequence, Sendable {
                 try Checks.page(pageCount)
                 let request = GetSchedulers(after: rows.last?.id ?? "", rows: UInt32(pageCount))
                 let page = try await client.read(SchedulerPage.self, request)
+                if let last = page.rows.last?.id, last == rows.last?.id { throw .repeatedPage }
                 (rows, index, hasMore) = (page.rows, 0, page.hasMore)
             }
             guard index < rows.count else { return nil }

@@ -55,14 +55,10 @@ extension PenstockClient {
     public func workers() async throws(PenstockError) -> [WorkerInfo] { try await workers(of: "") }
 
     func workers(of queue: String) async throws(PenstockError) -> [WorkerInfo] {
-        var workers: [WorkerInfo] = []
-        var cursor: UInt64 = 0
-        repeat {
+        try await collect(from: UInt64(0)) { cursor throws(PenstockError) in
             let page = try await read(WorkerPage.self, GetWorkers(queue: queue, cursor: cursor))
-            workers += page.rows.map(WorkerInfo.init)
-            cursor = page.next
-        } while cursor != 0
-        return workers
+            return (page.rows.map(WorkerInfo.init), page.next == 0 ? nil : page.next)
+        }
     }
 }
 

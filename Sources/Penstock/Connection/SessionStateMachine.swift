@@ -275,6 +275,7 @@ extension PenstockError {
     static let shutDown = PenstockError(.shutDown, "The client has been shut down; the request was not sent.")
     static let connectionLost = PenstockError(.connectionLost, "The connection was lost, and the request with it.")
     static let timedOut = PenstockError(.timedOut, "The server did not answer in time.")
+    static let notReached = PenstockError(.timedOut, "The server could not be asked for a job in time.")
     static let commandOverdue = PenstockError(
         .outcomeUnknown,
         "The server did not answer in time; the command has been sent and may yet be carried out."

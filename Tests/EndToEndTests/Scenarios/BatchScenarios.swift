@@ -190,7 +190,8 @@ import Testing
             let queue = Queue("q", client)
             try await queue.addBulk([NewJob("n", data: 1), NewJob("n", data: 2)])
             try await running(worker) {
-                #expect(try await eventually { try await queue.counts().active == 2 })
+                let areHere = try await eventually { try await queue.counts().active == 2 }
+                #expect(areHere)
                 worker.pause()
                 #expect(try await eventually { try await queue.counts().waiting == 2 })
                 worker.resume()
@@ -214,7 +215,8 @@ import Testing
             try await running(worker) {
                 // Two batches run on without their jobs, and four jobs wait for them.
                 await begun.wait(for: 2)
-                #expect(try await eventually { try await queue.counts().active == 4 })
+                let areHere = try await eventually { try await queue.counts().active == 4 }
+                #expect(areHere)
                 worker.concurrency = 1
                 #expect(try await eventually { try await queue.counts().waiting == 2 })
                 gate.open()

@@ -49,6 +49,7 @@ public struct FlowEdge: Hashable, Sendable {
     public let dependent: JobID
     /// The job that is waited for; it may be of another flow.
     public let dependency: JobID
+    /// What has become of the dependency, for this dependent.
     public let kind: DependencyKind
     /// What the dependent does if the dependency fails for good.
     public let onFailure: FailurePolicy

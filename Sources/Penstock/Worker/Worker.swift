@@ -77,6 +77,8 @@ public final class Worker: Service {
     /// It can be changed at any time. With a higher one more jobs are asked for at once. With a lower one those that
     /// run go on to their end, those that have come and can't begin any more are given back, and no further one comes
     /// until fewer run.
+    ///
+    /// - Precondition: what is set is at least 1, and at most 65,536, for all jobs of its batches together.
     public var concurrency: Int {
         get { core.concurrency / jobsPerHandler }
         set {

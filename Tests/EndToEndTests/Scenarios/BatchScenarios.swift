@@ -154,29 +154,59 @@ import Testing
         }
     }
 
-    @Test(arguments: [true, false])
-    func `a worker ends with the handlers of its batches, or after their grace`(isStubborn: Bool) async throws {
+    @Test func `a worker ends after the handlers of its batches, also those without a job`() async throws {
         try await withPenstock { _, client in
-            let (begun, gate, ended) = (Record<Int>(), Gate(), Record<Bool>())
-            let worker = Worker(
-                client,
-                queue: "q",
-                batches: BatchOptions(size: 1),
-                options: .init(shutdownTimeout: .zero, cancellationGrace: .seconds(isStubborn ? 0 : 600))
-            ) { (batch: JobBatch<Int>) in
-                // With an outcome for every job the handler holds none any more.
-                batch.complete(batch.jobs[0])
-                begun.add(1)
-                if isStubborn { await gate.pass() } else { try? await Task.sleep(for: .seconds(600)) }
-                ended.add(Task.isCancelled)
+            let (begun, gate, ends) = (Record<Int>(), Gate(), Record<String>())
+            // With an outcome for every job the handler holds none any more.
+            let worker = Self.worker(client, grace: .seconds(600)) { job in
+                begun.add(job)
+                try? await Task.sleep(for: .seconds(600))
+                await gate.pass()
+                ends.add("handler")
+            }
+            let job = try await Queue("q", client).add("n", data: 1)
+            let running = Task {
+                try await worker.run()
+                ends.add("worker")
+            }
+            await begun.wait(for: 1)
+            try await job.wait()
+            worker.shutDown()
+            #expect(try await eventually { try await client.workers().isEmpty })
+            gate.open()
+            try await running.value
+            #expect(ends.entries == ["handler", "worker"])
+        }
+    }
+
+    @Test func `a worker does not wait longer than their grace for the handlers of its batches`() async throws {
+        try await withPenstock { _, client in
+            let (begun, gate, ends) = (Record<Int>(), Gate(), Record<String>())
+            let worker = Self.worker(client, grace: .zero) { job in
+                begun.add(job)
+                await gate.pass()
+                ends.add("handler")
             }
             let job = try await Queue("q", client).add("n", data: 1)
             try await running(worker) {
                 await begun.wait(for: 1)
                 try await job.wait()
             }
-            #expect(ended.entries == (isStubborn ? [] : [true]))
+            #expect(ends.count == 0)
             gate.open()
+        }
+    }
+
+    /// A worker whose handlers complete their jobs, and are cancelled with the worker's end.
+    private static func worker(
+        _ client: PenstockClient,
+        grace: Duration,
+        _ handler: @escaping @Sendable (Int) async -> Void
+    ) -> Worker {
+        let options = Worker.Options(shutdownTimeout: .zero, cancellationGrace: grace)
+        return Worker(client, queue: "q", batches: BatchOptions(size: 1), options: options) { (batch: JobBatch<Int>) in
+            batch.complete(batch.jobs[0])
+            await handler(batch.jobs[0].data)
         }
     }
 

@@ -24,11 +24,13 @@ public enum FailureCause: String, Sendable, Hashable, Codable, CaseIterable {
     case error
     /// The handler threw ``UnrecoverableError``.
     case unrecoverable
+    /// The last attempt took longer than the job's ``JobOptions/timeout``.
     case timeout
     /// Its workers went away more often than `maxStalledCount` allows.
     case stalled
     /// A dependency of it failed.
     case dependency
+    /// Nobody began it within its ``JobOptions/ttl``.
     case expired
 }
 

@@ -1,6 +1,8 @@
 /// A job to be added to a queue beside others, in one transaction.
 public struct NewJob: Sendable {
+    /// 1...255 bytes of UTF-8: what kind of job this is.
     public let name: String
+    /// How it is run.
     public var options: JobOptions
     let data: any Encodable & Sendable
 

@@ -8,9 +8,10 @@ import PenstockWire
 /// }
 /// ```
 ///
-/// Each page is exact at one moment of the server's, and what one page has shown
-/// comes in no later one. The sequence ends behind the last page; it can be gone
-/// through more than once, and each time begins anew.
+/// Each page is exact at one moment of the server's. What one page has shown comes in
+/// no later one, unless it changes its place in between: see ``Queue/jobs(in:order:count:)``.
+/// The sequence ends behind the last page; it can be gone through more than once, and each
+/// time begins anew.
 public struct Pages<Page: Sendable>: AsyncSequence, Sendable {
     public typealias Element = Page
     public typealias Failure = PenstockError
@@ -60,8 +61,32 @@ public struct Pages<Page: Sendable>: AsyncSequence, Sendable {
         ) async throws(PenstockError) -> Page? {
             guard let position = cursor else { return nil }
             let (page, next) = try await load(position)
+            if next == position { throw .repeatedPage }
             cursor = next
             return page
         }
     }
+}
+
+/// Everything of a list, page by page.
+///
+/// - Parameter load: the rows of the page at a cursor, and where the next one begins; nil where this was the last.
+func collect<Row, Cursor: Equatable>(
+    from start: Cursor,
+    _ load: (_ cursor: Cursor) async throws(PenstockError) -> (rows: [Row], next: Cursor?)
+) async throws(PenstockError) -> [Row] {
+    var all: [Row] = []
+    var cursor: Cursor? = start
+    while let position = cursor {
+        let (rows, next) = try await load(position)
+        // Else a server could keep its client asking for ever.
+        if next == position { throw .repeatedPage }
+        all += rows
+        cursor = next
+    }
+    return all
+}
+
+extension PenstockError {
+    static let repeatedPage = PenstockError(.malformed, "The server says that behind a page the same page comes again.")
 }

@@ -30,6 +30,7 @@ extension Queue {
     ///
     /// - Parameter delayed: true: those that wait for their time too. False by default.
     /// - Returns: how many jobs were removed at once; of very many, the server removes the rest after its answer.
+    /// - Throws: ``PenstockError``; its code is `queueNotFound` where there is no such queue.
     @discardableResult
     public func drain(delayed: Bool = false) async throws(PenstockError) -> Int {
         try await clean(.drain(delayedToo: delayed))
@@ -46,6 +47,8 @@ extension Queue {
     ///     any time. At most ten years.
     ///   - limit: how many at most, 1...4,294,967,295; nil, the default: all of them.
     /// - Returns: how many jobs were removed at once; of very many, the server removes the rest after its answer.
+    /// - Throws: ``PenstockError``; its code is `invalidOption` where the state, the age or the limit can't be, and
+    ///   `queueNotFound` where there is no such queue.
     @discardableResult
     public func clean(
         _ state: JobState,

@@ -20,13 +20,17 @@ public struct JobSummary: Hashable, Sendable {
     public let cause: FailureCause?
     /// 0 is the most urgent.
     public let priority: Int
-    /// Attempts that it has, that were finished, and that were begun.
+    /// Attempts that it has in all.
     public let attempts: Int
+    /// Attempts that were finished: with a result, or with a failure.
     public let attemptsMade: Int
+    /// Times that a worker began the job, those included of which the lease was lost or given back.
     public let attemptsStarted: Int
+    /// When the job was added, by the server's clock, as all times here.
     public let createdAt: Date
-    /// The beginning of the last attempt.
+    /// The beginning of the last attempt; nil where there was none.
     public let startedAt: Date?
+    /// When the job completed, failed or was cancelled; nil for one that has not finished.
     public let finishedAt: Date?
     /// The time until a delayed job is due; nil for any other.
     public let dueIn: Duration?
@@ -36,12 +40,15 @@ public struct JobSummary: Hashable, Sendable {
 public struct PriorityCount: Hashable, Sendable {
     /// 0 is the most urgent.
     public let priority: Int
+    /// How many jobs of it wait.
     public let waiting: Int
 }
 
 /// The order of a list.
 public enum ListOrder: Hashable, Sendable, CaseIterable {
+    /// What runs, is due, was added or finished first comes first: see ``Queue/jobs(in:order:count:)``.
     case ascending
+    /// The other way round.
     case descending
 }
 

@@ -17,7 +17,10 @@ public struct RateLimit: Hashable, Sendable {
     }
 }
 
-/// What is set of a queue. A queue of which nothing was set runs its jobs as soon as a worker wants them.
+/// What is set of a queue: it is stored, and outlasts workers, clients and restarts of the server.
+///
+/// A setting is changed alone, the others stay; a queue can be set before anything is added to it. One of which nothing
+/// was set runs its jobs as soon as a worker wants them.
 public struct QueueSettings: Hashable, Sendable {
     /// No job begins; those that run go on.
     public let isPaused: Bool
@@ -43,20 +46,21 @@ public struct QueueInfo: Hashable, Sendable {
     public let limitedFor: Duration?
 }
 
-// What is set of a queue is stored: it outlasts workers, clients and restarts of the server.
-//
-// A setting is changed alone, the others stay. A queue can be set before anything is added to it.
-
 extension Queue {
     /// Lets no job of the queue begin any more, whatever worker wants it, until ``resume()``.
     ///
     /// When this returns, none begins. Jobs that run go on and can finish; jobs can
-    /// be added, promoted, released and cancelled, as in any queue.
+    /// be added, promoted, released and cancelled, as in any queue. It is stored, as
+    /// everything of ``QueueSettings``.
+    ///
+    /// - Throws: ``PenstockError``; its code is `invalidQueueName` where the queue's name can't be.
     public func pause() async throws(PenstockError) {
         try await set(.paused) { $0.isPaused = true }
     }
 
     /// Lets jobs begin again after a ``pause()``, in the order that they would have had without it.
+    ///
+    /// - Throws: ``PenstockError``, as ``pause()`` does.
     public func resume() async throws(PenstockError) {
         try await set(.paused) { $0.isPaused = false }
     }
@@ -103,10 +107,11 @@ extension Queue {
     /// Gives the options of jobs of the queue that do not give them, whoever adds them.
     ///
     /// Jobs that are there already stay as they are. An option that a job gives, or
-    /// that its producer gives by its own defaults, wins over the queue's.
+    /// that its producer gives by its own defaults, wins over the queue's; see
+    /// ``JobOptions`` for those of which nil gives nothing.
     ///
     /// - Parameter options: replaces all defaults that were set before; none, where it gives nothing. Those of one job
-    ///   can't be defaults: `lifo`, `id`, `rejectExisting`, `cancelSiblings` and `repeatEvery`.
+    ///   can't be defaults: `lifo`, `id`, `rejectExisting`, `cancelSiblings`, `repeatEvery`, `headers` and `at`.
     /// - Throws: ``PenstockError``; its code is `invalidOption` where an option can't be a default, or is out of its range.
     public func setDefaults(_ options: JobOptions) async throws(PenstockError) {
         try options.checkQueueDefaults()

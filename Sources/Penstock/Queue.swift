@@ -2,7 +2,8 @@ import PenstockWire
 
 /// A queue of a server: to add jobs to, one by one, and to look at.
 ///
-/// It exists as soon as something is added to it.
+/// It exists from the first time on that something is added to it or set of it, or that
+/// a worker asks for its jobs.
 public struct Queue: Sendable {
     /// 1...128 bytes of UTF-8, without `:`.
     public let name: String
@@ -28,7 +29,8 @@ public struct Queue: Sendable {
         try await FlowProducer(client).add(name, queue: self.name, data: data, options: options)
     }
 
-    /// How many jobs there are in each state.
+    /// How many jobs there are in each state, at one moment of the server's.
+    /// - Throws: ``PenstockError``; its code is `queueNotFound` where there is no such queue.
     public func counts() async throws(PenstockError) -> JobCounts {
         try Checks.queue(name)
         return JobCounts(try await client.read(QueueView.self, GetQueue(queue: name)).counts)

@@ -15,7 +15,7 @@ struct List: AsyncParsableCommand {
     var queue: String?
 
     @Option(
-        help: "With --queue: waiting, delayed, waiting-children, active, completed, failed or cancelled.",
+        help: "With --queue: waiting (default), delayed, waiting-children, active, completed, failed or cancelled.",
         transform: { text in
             guard let state = JobState.named.first(where: { $0.name == text })?.state else {
                 throw ValidationError("\(text) is no state of a job.")
@@ -23,9 +23,9 @@ struct List: AsyncParsableCommand {
             return state
         }
     )
-    var state = JobState.waiting
+    var state: JobState?
 
-    @Option(help: "Only flows of this name.")
+    @Option(help: "Only flows of this name; not with --flow or --queue.")
     var name: String?
 
     @Option(help: "At most so many.")
@@ -33,6 +33,11 @@ struct List: AsyncParsableCommand {
 
     func validate() throws {
         guard limit > 0 else { throw ValidationError("--limit is at least 1, not \(limit).") }
+        if flow != nil && queue != nil { throw ValidationError("--flow and --queue are two lists; give one of them.") }
+        if state != nil && queue == nil { throw ValidationError("--state is for the jobs of a --queue.") }
+        if name != nil && (flow != nil || queue != nil) {
+            throw ValidationError("--name is for the list of flows, not for jobs.")
+        }
     }
 
     func run() async throws {
@@ -62,7 +67,7 @@ struct List: AsyncParsableCommand {
 
     private func listJobs(of queue: Queue) async throws {
         var rows = [["job", "state", "attempts", "priority", "name"]]
-        for try await page in queue.jobs(in: state, count: min(limit, 1000)) {
+        for try await page in queue.jobs(in: state ?? .waiting, count: min(limit, 1000)) {
             for job in page.prefix(limit + 1 - rows.count) {
                 rows.append(["\(job.id)", job.state.name, "\(job.attemptsMade)", "\(job.priority)", job.name])
             }
@@ -73,8 +78,11 @@ struct List: AsyncParsableCommand {
 
     private func listJobs(of flow: FlowID, _ client: PenstockClient) async throws {
         var rows = [["job", "state", "attempts", "queue", "name"]]
-        for node in try await client.flowNodes(flow).prefix(limit) {
-            rows.append(["\(node.id)", node.state.name, "\(node.attemptsMade)", node.queue, node.name])
+        for try await page in client.flowNodePages(flow, count: min(limit, 1000)) {
+            for node in page.prefix(limit + 1 - rows.count) {
+                rows.append(["\(node.id)", node.state.name, "\(node.attemptsMade)", node.queue, node.name])
+            }
+            if rows.count > limit { break }
         }
         printTable(rows)
     }

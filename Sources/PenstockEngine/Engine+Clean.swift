@@ -24,7 +24,7 @@ extension Engine {
             throw .refused(
                 WireError(
                     .queueNotFound,
-                    "There is no queue \(Names.quoted(request.queue)): no job was ever added to it."
+                    "There is no queue \(Names.quoted(request.queue)): nothing was added to it or set of it, and no worker asked for its jobs."
                 )
             )
         }

@@ -26,7 +26,10 @@ extension Reads {
     func queueID(_ name: String) throws(Failure) -> QueueID {
         guard let queue = queueIDs[name] else {
             throw .refused(
-                WireError(.queueNotFound, "There is no queue \(Names.quoted(name)): no job was ever added to it.")
+                WireError(
+                    .queueNotFound,
+                    "There is no queue \(Names.quoted(name)): nothing was added to it or set of it, and no worker asked for its jobs."
+                )
             )
         }
         return queue

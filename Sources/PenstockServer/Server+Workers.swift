@@ -7,6 +7,8 @@ extension Server {
     /// The jobs of one worker.
     private struct Held {
         var count: UInt32 = 0
+        /// A job of the queue that is asked for is among them.
+        var isOfQueue = false
         var jobs: [WorkerPage.Job] = []
     }
 
@@ -26,7 +28,7 @@ extension Server {
                 throw WireError(.queueNotFound, "There is no queue \(Names.quoted(request.queue)).")
             }
         }
-        let held = heldJobs(from: request.cursor)
+        let held = heldJobs(of: queue, from: request.cursor)
         let limit = request.rows == 0 ? Limits.pageRowsMax : min(Int(request.rows), Limits.pageRowsMax)
         var page = WorkerPage()
         var bytes = 0
@@ -43,7 +45,7 @@ extension Server {
     }
 
     /// The jobs of each worker whose place is not before the cursor.
-    private func heldJobs(from cursor: UInt64) -> [UInt64: Held] {
+    private func heldJobs(of queue: QueueID?, from cursor: UInt64) -> [UInt64: Held] {
         var held: [UInt64: Held] = [:]
         dispatcher.leases.forEachHeld { _, lease in
             let place =
@@ -51,6 +53,7 @@ extension Server {
                 ?? Server.firstSessionPlace + UInt64(lease.sessionSlot)
             guard place >= cursor else { return }
             held[place, default: Held()].count += 1
+            if lease.queue == queue { held[place]?.isOfQueue = true }
             if held[place]?.jobs.count ?? 0 < Limits.workerJobsMax {
                 let queue = reads.queueNames[Int(lease.queue.rawValue) - 1]
                 let job = WorkerPage.Job(job: lease.job, queue: queue, startedAt: lease.startedAt)
@@ -82,7 +85,7 @@ extension Server {
             row.queues = subscription.queues.map { reads.queueNames[Int($0.rawValue) - 1] }
             row.credits = UInt32(max(subscription.creditJobs, 0))
         } else {
-            if let queue, !held.jobs.contains(where: { reads.queueIDs[$0.queue] == queue }) { return nil }
+            if queue != nil && !held.isOfQueue { return nil }
             session = sessions[UInt32(place - Server.firstSessionPlace)]
         }
         guard let session else { return nil }

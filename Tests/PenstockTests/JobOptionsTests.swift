@@ -1,3 +1,4 @@
+import Foundation
 import PenstockWire
 import Testing
 
@@ -29,6 +30,37 @@ struct JobOptionsTests {
         let filled = defaults.fill(options, queue: "q")
         #expect(filled.backoff == nil)
         #expect(filled.repeatEvery == .seconds(1))
+    }
+
+    @Test func `headers of defaults are added to those of a job, which win`() {
+        let producer = OptionDefaults(queues: [:], all: JobOptions(headers: ["tenant": "acme", "trace": "none"]))
+        let defaults = producer.behind(["q": JobOptions(headers: ["region": "eu"])])
+        let headers = defaults.fill(JobOptions(headers: ["trace": "7"]), queue: "q").headers
+        #expect(headers == ["tenant": "acme", "region": "eu", "trace": "7"])
+        #expect(OptionDefaults.none.fill(JobOptions(), queue: "q").given.headers == nil)
+    }
+
+    @Test(arguments: [Double.nan, 253_402_300_800, .infinity])
+    func `a time that can't come is refused`(seconds: Double) {
+        let time = Date(timeIntervalSince1970: seconds)
+        let options = #expect(throws: PenstockError.self) { try JobOptions(at: time).wire() }
+        #expect(options?.code == .invalidOption)
+        let schedule = #expect(throws: PenstockError.self) {
+            try time.wireMilliseconds("start", orElse: .invalidSchedule)
+        }
+        #expect(schedule?.code == .invalidSchedule)
+    }
+
+    @Test(arguments: [-Double.infinity, -5, 0, 0.001])
+    func `a time that has passed is the earliest`(seconds: Double) throws {
+        #expect(try JobOptions(at: Date(timeIntervalSince1970: seconds)).wire().at == 1)
+    }
+
+    @Test func `what says something of one job is no default of its queue`() {
+        for options in [JobOptions(at: Date()), JobOptions(headers: [:]), JobOptions(lifo: true)] {
+            let error = #expect(throws: PenstockError.self) { try options.checkQueueDefaults() }
+            #expect(error?.code == .invalidOption)
+        }
     }
 
     @Test func `options that run a job in the same way are equal`() {

@@ -185,6 +185,19 @@ struct WorkerStateMachineTests {
         #expect(machine.held().tokens == [])
     }
 
+    @Test mutating func `what a second resume does not list any more is no debt of the client's`() {
+        _ = machine.began(0, 100)
+        _ = receive(1...2)
+        #expect(next(0) == "run 1")
+        #expect(next(1) == "run 2")
+        _ = machine.held()
+        _ = revoke(1)
+        machine.ended(LeaseToken(2))
+        #expect(machine.held().tokens == [])
+        #expect(finish(0).credit == nil)
+        #expect(finish(1).credit == nil)
+    }
+
     @Test mutating func `a lost session takes every lease and every debt`() {
         _ = machine.began(0, 100)
         _ = receive(1...2)
@@ -269,6 +282,19 @@ struct WorkerStateMachineTests {
         #expect(finished.isHeld && !finished.isLeftBehind)
     }
 
+    @Test mutating func `a token that the server delivers twice ends as two jobs, or not at all`() {
+        for slot in 0...1 { began(slot, 100 + slot, isCancelled: false) }
+        _ = machine.receive([Self.delivery(1), Self.delivery(1)])
+        #expect(next(0) == "run 1")
+        #expect(next(1) == "run 1")
+        #expect(revoke(1).cancel == [100, 101])
+        #expect(machine.leaveBehind([LeaseToken(1)]).tasks == [100, 101])
+        // Once more, while it is left behind: it is not run.
+        #expect(receive(1...1) == nil)
+        #expect(next(0) == "wait")
+        for slot in 0...1 { #expect(machine.finish(slot, LeaseToken(1)).isLeftBehind) }
+    }
+
     @Test mutating func `a handler that has ended in its grace is not left behind`() {
         began(0, 100, isCancelled: false)
         _ = receive(1...1)
@@ -316,6 +342,13 @@ struct WorkerStateMachineTests {
         #expect(machine.receive([Self.delivery(4)]).unwanted.tokens == [LeaseToken(4)])
         #expect(next(1) == "stop")
         #expect(next(2) == "run 2")
+    }
+
+    @Test mutating func `with its old concurrency a worker takes whatever comes`() {
+        _ = machine.setConcurrency(2)
+        #expect(machine.receive((1...3).map(Self.delivery)).unwanted.tokens == [LeaseToken(3)])
+        _ = machine.setConcurrency(3)
+        #expect(machine.receive((3...5).map(Self.delivery)).unwanted.tokens == [])
     }
 
     @Test mutating func `a slot that was closed is opened again`() {

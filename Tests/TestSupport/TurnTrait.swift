@@ -11,7 +11,7 @@ package struct TurnTrait: SuiteTrait, TestTrait, TestScoping {
         testCase: Test.Case?,
         performing function: @concurrent @Sendable () async throws -> Void
     ) async throws {
-        await Turns.shared.take()
+        try await Turns.shared.take()
         defer { Turns.shared.giveBack() }
         // The trait of the library counts the time before a test's turn as well.
         let limit = limit
@@ -43,35 +43,44 @@ private final class Turns: Sendable {
 
     private struct State {
         var free: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        var waiting: [Wakening] = []
     }
 
     private let state: Mutex<State>
 
     private init(count: Int) { state = Mutex(State(free: count)) }
 
-    func take() async {
-        await withCheckedContinuation { continuation in
-            let isFree = state.withLock { state in
-                if state.free == 0 {
-                    state.waiting.append(continuation)
-                    return false
-                }
+    /// - Throws: where the task is cancelled before its turn.
+    func take() async throws {
+        let turn = state.withLock { state -> Wakening? in
+            if state.free > 0 {
                 state.free -= 1
-                return true
+                return nil
             }
-            if isFree { continuation.resume() }
+            let turn = Wakening()
+            state.waiting.append(turn)
+            return turn
         }
+        guard let turn else { return }
+        await turn.wait()
+        guard Task.isCancelled else { return }
+        let isTaken = state.withLock { state in
+            guard let index = state.waiting.firstIndex(where: { $0 === turn }) else { return true }
+            state.waiting.remove(at: index)
+            return false
+        }
+        if isTaken { giveBack() }
+        throw CancellationError()
     }
 
     func giveBack() {
-        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let next = state.withLock { state -> Wakening? in
             if state.waiting.isEmpty {
                 state.free += 1
                 return nil
             }
             return state.waiting.removeFirst()
         }
-        next?.resume()
+        next?.fire()
     }
 }

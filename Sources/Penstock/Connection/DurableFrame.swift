@@ -60,7 +60,7 @@ struct DurableFrame<Context> {
     /// True for what a worker does under a lease: it means nothing in another session.
     var needsLease: Bool {
         switch opcode {
-        case .complete, .fail, .addHeld, .move: true
+        case .complete, .fail, .addHeld, .move, .report: true
         default: false
         }
     }

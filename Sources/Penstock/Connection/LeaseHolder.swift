@@ -2,6 +2,8 @@ import PenstockWire
 
 /// A worker, as its session sees it. Called on the event loop; must not block.
 protocol LeaseHolder: Sendable {
+    /// The server has taken the subscription: jobs can come.
+    func subscribed()
     /// Leased jobs have arrived.
     /// - Returns: leases that the worker does not want any more, to be given back.
     func receive(_ deliveries: [Delivery]) -> [LeaseToken]

@@ -142,7 +142,8 @@ final class Link: Sendable {
     // MARK: Life
 
     /// Calls `body` after a while, on the event loop.
-    func after(_ delay: Duration, _ body: @escaping @Sendable () -> Void) {
+    @discardableResult
+    func after(_ delay: Duration, _ body: @escaping @Sendable () -> Void) -> Scheduled<Void> {
         eventLoop.scheduleTask(in: TimeAmount(delay), body)
     }
 

@@ -68,7 +68,10 @@ final class SessionCore {
     }
 
     /// A worker has come to its end: it holds nothing any more.
-    func forget(_ worker: WorkerID) { workers[worker] = nil }
+    func forget(_ worker: WorkerID) {
+        workers[worker] = nil
+        machine.forget(worker)
+    }
 
     func leave() {
         collect()
@@ -144,7 +147,9 @@ final class SessionCore {
             for worker in workers.values { worker.revoke(revoked) }
         case .hello: welcome(try Welcome(body: body))
         case .hold: machine.held(try Held(body: body), now: .now(), &output)
-        case .subscribe: machine.heartbeatInterval = .milliseconds(Int64(max(try Subscribed(body: body).heartbeat, 1)))
+        case .subscribe:
+            machine.heartbeatInterval = .milliseconds(Int64(max(try Subscribed(body: body).heartbeat, 1)))
+            if let id = machine.worker(of: header.stream) { workers[id]?.subscribed() }
         case .goodbye:
             if header.flags.contains(.reply) {
                 machine.farewell(&output)

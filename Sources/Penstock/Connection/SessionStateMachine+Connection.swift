@@ -44,7 +44,7 @@ extension SessionStateMachine {
         frameLimit = Int(welcome.framesInFlightMax)
         addWindow = Int(welcome.addWindowBytes)
         heartbeatInterval = .milliseconds(Int64(max(welcome.heartbeat, 1)))
-        for worker in subscriptions.keys { subscriptions[worker]?.isOverdue = false }
+        overdue.removeAll()
         guard isOpened else {
             isOpened = true
             becomeReady(repeating: nil, now: now, &output)
@@ -79,6 +79,8 @@ extension SessionStateMachine {
 
     private mutating func becomeReady(repeating applied: UInt64?, now: NIODeadline, _ output: inout Output) {
         phase = .ready
+        for tokens in releasedInHold { release(tokens, &output) }
+        releasedInHold.removeAll()
         for worker in subscriptions.keys.sorted(by: { $0.rawValue < $1.rawValue }) { subscribe(worker, &output) }
         var repeated = 0
         if let applied {
@@ -152,6 +154,7 @@ extension SessionStateMachine {
         phase = .offline
         for worker in subscriptions.keys { subscriptions[worker]?.stream = nil }
         endingStreams = [:]
+        releasedInHold.removeAll()
         for (id, read) in reads where !read.survives { cancel(id, .connectionLost, &output) }
         if hasSaidGoodbye || (isLeaving && log.isEmpty) {
             phase = .ended

@@ -8,6 +8,7 @@ extension SessionStateMachine {
     mutating func begin(_ worker: WorkerID, _ subscription: Subscription, _ output: inout Output) {
         guard phase != .ended else { return }
         subscriptions[worker] = subscription
+        leaseTimes[worker] = subscription.lease
         if phase == .ready { subscribe(worker, &output) }
     }
 
@@ -27,8 +28,15 @@ extension SessionStateMachine {
         }
         endingStreams[stream] = worker
         let frame = ByteBuffer(Unsubscribe(), correlation: id, stream: stream)
-        let read = Read(frame: frame, context: context, deadline: .distantFuture, isWait: false, survives: false)
+        var read = Read(frame: frame, context: context, deadline: .distantFuture, isWait: false, survives: false)
+        read.endingStream = stream
         self.read(id, read, now: now, &output)
+    }
+
+    /// The last handler of a worker has ended: it holds nothing any more.
+    mutating func forget(_ worker: WorkerID) {
+        leaseTimes[worker] = nil
+        overdue.remove(worker)
     }
 
     /// A job that was delivered on an earlier connection has ended: its place is free.
@@ -55,8 +63,10 @@ extension SessionStateMachine {
         if change < 0 { output.frames.append(ByteBuffer(Debit(jobs: UInt32(-change), bytes: 0), stream: stream)) }
     }
 
-    /// Gives leases back. Where no connection stands the next resume does it, because it does not list them.
+    /// Gives leases back. Where no connection stands the next resume does it, because it does not list them; a HOLD
+    /// that is under way does list them, so they follow it.
     mutating func release(_ tokens: [LeaseToken], _ output: inout Output) {
+        if phase == .holding { releasedInHold.append(tokens) }
         guard !tokens.isEmpty, phase == .ready else { return }
         output.frames.append(ByteBuffer(Release(tokens: tokens), correlation: ownCorrelation()))
     }
@@ -64,10 +74,8 @@ extension SessionStateMachine {
     /// A worker that has not heard of the server for the time of its leases has lost them, as far as it can know.
     mutating func findOverdueLeases(now: NIODeadline, _ output: inout Output) {
         guard isOpened, phase == .offline || phase == .greeting else { return }
-        for (worker, subscription) in subscriptions where !subscription.isOverdue {
-            guard now - lastHeard > .milliseconds(subscription.lease) else { continue }
-            subscriptions[worker]?.isOverdue = true
-            output.events.append(.overdue(worker))
+        for (worker, lease) in leaseTimes where now - lastHeard > .milliseconds(lease) {
+            if overdue.insert(worker).inserted { output.events.append(.overdue(worker)) }
         }
     }
 

@@ -59,6 +59,8 @@ struct SessionStateMachine<Context> {
         var isWait: Bool
         /// False for what means nothing on another connection.
         var survives: Bool
+        /// The stream that has ended when this is answered.
+        var endingStream: UInt32?
     }
 
     var phase = Phase.offline
@@ -82,8 +84,14 @@ struct SessionStateMachine<Context> {
     var reads: [UInt32: Read] = [:]
     var subscriptions: [WorkerID: Subscription] = [:]
     var nextStream: UInt32 = 1
-    /// Streams whose end has been asked for: deliveries may still be under way.
+    /// Streams whose end has been asked for and has not been answered: deliveries may still be under way.
     var endingStreams: [UInt32: WorkerID] = [:]
+    /// Leases given back while HOLD, which lists them, is under way.
+    var releasedInHold: [[LeaseToken]] = []
+    /// Milliseconds that the leases of each worker last, from its beginning until it is forgotten.
+    var leaseTimes: [WorkerID: Int64] = [:]
+    /// Workers whose leases have run out since the connection was lost.
+    var overdue: Set<WorkerID> = []
     /// The last heartbeat on this connection; its beginning counts as one.
     var lastHeartbeat = NIODeadline.uptimeNanoseconds(0)
     /// The last sign of life on this connection, its beginning included.
@@ -230,6 +238,7 @@ struct SessionStateMachine<Context> {
     /// A reply to a read.
     mutating func replied(_ id: UInt32, _ result: Result<[UInt8], PenstockError>, _ output: inout Output) {
         guard let read = reads.removeValue(forKey: id) else { return }
+        if let stream = read.endingStream { endingStreams[stream] = nil }
         output.events.append(.answered(read.context, result))
     }
 
@@ -266,6 +275,7 @@ extension PenstockError {
     static let shutDown = PenstockError(.shutDown, "The client has been shut down; the request was not sent.")
     static let connectionLost = PenstockError(.connectionLost, "The connection was lost, and the request with it.")
     static let timedOut = PenstockError(.timedOut, "The server did not answer in time.")
+    static let notReached = PenstockError(.timedOut, "The server could not be asked for a job in time.")
     static let commandOverdue = PenstockError(
         .outcomeUnknown,
         "The server did not answer in time; the command has been sent and may yet be carried out."

@@ -19,8 +19,6 @@ struct Subscription: Sendable {
     var stream: UInt32?
     /// Counts the connections, so that a credit meant for an earlier one is told apart.
     var generation = 0
-    /// True once the connection has been lost for longer than a lease lasts.
-    var isOverdue = false
     /// Credits that the server was given, less those taken back: the worker may still hold jobs of an earlier connection.
     /// Below zero where those are more than it may run; the server has none then.
     var credits: Int

@@ -40,8 +40,8 @@ extension FlowProducer {
             let request = ListFlows(
                 name: name ?? "",
                 status: status?.wire,
-                createdFrom: created?.lowerBound.wireMilliseconds ?? 0,
-                createdTo: created?.upperBound.wireMilliseconds ?? 0,
+                createdFrom: created?.lowerBound.clampedMilliseconds ?? 0,
+                createdTo: created?.upperBound.clampedMilliseconds ?? 0,
                 oldestFirst: order == .oldestFirst,
                 cursor: cursor,
                 rows: UInt32(count)

@@ -49,6 +49,7 @@ public struct FlowEdge: Hashable, Sendable {
     public let dependent: JobID
     /// The job that is waited for; it may be of another flow.
     public let dependency: JobID
+    /// What has become of the dependency, for this dependent.
     public let kind: DependencyKind
     /// What the dependent does if the dependency fails for good.
     public let onFailure: FailurePolicy
@@ -64,26 +65,36 @@ extension PenstockClient {
 
     /// Every job of a flow, in the order of their ids: each behind its dependencies.
     public func flowNodes(_ id: FlowID) async throws(PenstockError) -> [FlowNodeInfo] {
-        var all: [FlowNodeInfo] = []
-        var cursor: UInt64 = 0
-        repeat {
-            let page = try await read(FlowNodePage.self, GetFlowNodes(flow: id.wire, cursor: cursor))
-            all += page.rows.map(FlowNodeInfo.init)
-            cursor = page.next
-        } while cursor != 0
-        return all
+        try await collect(from: UInt64(0)) { cursor throws(PenstockError) in try await flowNodes(id, at: cursor) }
+    }
+
+    /// The jobs of a flow in the order of their ids, page by page.
+    ///
+    /// - Parameter count: jobs in a page, 1...1,000.
+    public func flowNodePages(_ id: FlowID, count: Int = 1000) -> Pages<[FlowNodeInfo]> {
+        Pages { [self] cursor throws(PenstockError) in
+            try Checks.page(count)
+            return try await flowNodes(id, at: cursor, count: count)
+        }
+    }
+
+    /// - Parameter count: 0 for as many as the server gives.
+    private func flowNodes(
+        _ id: FlowID,
+        at cursor: UInt64,
+        count: Int = 0
+    ) async throws(PenstockError) -> ([FlowNodeInfo], UInt64?) {
+        let request = GetFlowNodes(flow: id.wire, cursor: cursor, rows: UInt32(count))
+        let page = try await read(FlowNodePage.self, request)
+        return (page.rows.map(FlowNodeInfo.init), page.next == 0 ? nil : page.next)
     }
 
     /// Every edge of a flow, in the order of the dependents.
     public func flowEdges(_ id: FlowID) async throws(PenstockError) -> [FlowEdge] {
-        var all: [FlowEdge] = []
-        var cursor = FlowEdgeCursor.start
-        repeat {
+        try await collect(from: FlowEdgeCursor.start) { cursor throws(PenstockError) in
             let page = try await read(FlowEdgePage.self, GetFlowEdges(flow: id.wire, cursor: cursor))
-            all += page.rows.map(FlowEdge.init)
-            cursor = page.next
-        } while cursor != .start
-        return all
+            return (page.rows.map(FlowEdge.init), page.next == .start ? nil : page.next)
+        }
     }
 
     /// A job by its id.

@@ -16,10 +16,26 @@ extension Date {
         self.init(milliseconds: milliseconds)
     }
 
-    /// Milliseconds since 1970, within what the wire knows: 1 ms is the earliest, as 0 is no time.
-    var wireMilliseconds: UInt64 {
+    /// Milliseconds since 1970. 1 ms is the earliest, as 0 is no time; the latest is the last one of the year 9999.
+    var clampedMilliseconds: UInt64 {
         // A date counts in fractions of a second, so a whole millisecond is only nearly one.
         let milliseconds = (timeIntervalSince1970 * 1000 - 0.01).rounded(.up)
-        return UInt64(min(max(milliseconds, 1), Double(Limits.wallMillisecondsMax)))
+        guard milliseconds > 1 else { return 1 }
+        return UInt64(min(milliseconds, Double(Limits.wallMillisecondsMax)))
+    }
+
+    /// Milliseconds since 1970 of a time that has passed, however long ago, or that can come.
+    func wireMilliseconds(
+        _ what: String,
+        orElse code: PenstockError.Code
+    ) throws(PenstockError) -> UInt64 {
+        // False also where it is no number.
+        guard timeIntervalSince1970 * 1000 <= Double(Limits.wallMillisecondsMax) else {
+            throw PenstockError(
+                code,
+                "A \(what), \(timeIntervalSince1970) seconds after 1970; none beyond the year 9999 is allowed."
+            )
+        }
+        return clampedMilliseconds
     }
 }

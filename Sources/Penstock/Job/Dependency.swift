@@ -94,6 +94,7 @@ public struct ChildFailure: Hashable, Sendable {
     public let job: JobID
     public let queue: String
     public let name: String
+    /// What its last attempt failed with, or why it was cancelled; empty where nothing is known.
     public let message: String
 
     /// The key of the job: `queue:id`.

@@ -1,7 +1,6 @@
 import PenstockWire
 
-// What a handler can do about the job that it runs. All of it goes under the job's lease: where that has been lost,
-// nothing is done, and the error's code is `fenced`.
+// What a handler can do about the job that it runs.
 
 extension Job {
     // MARK: Children
@@ -33,7 +32,8 @@ extension Job {
     ///
     /// - Parameter children: their `options.onFailure` and `condition` say when this job runs on, as in any tree.
     /// - Returns: the children in their order, without what is below them.
-    /// - Throws: ``PenstockError``; with `cycle` where a child would wait for this job.
+    /// - Throws: ``PenstockError``; with `cycle` where a child would wait for this job, and with `fenced` where the job's
+    ///   lease has been lost: nothing is added then.
     @discardableResult
     public func addChildren(_ children: [FlowJob]) async throws(PenstockError) -> [JobHandle] {
         if children.isEmpty { return [] }
@@ -83,6 +83,7 @@ extension Job {
     ///     "key/12" say, which together are at most 255 bytes.
     ///   - onFailure: what this job does if one of those jobs fails for good; nil leaves it to their own options.
     ///   - condition: after which end of those jobs this one runs on.
+    /// - Throws: ``PenstockError``, as ``addChildren(_:)`` does.
     @discardableResult
     public func addFlow(
         _ flow: Flow,
@@ -102,7 +103,8 @@ extension Job {
     /// Returns only where none of them is pending; then their values can be read.
     /// Else this run of the job is over: let the error pass. No attempt is counted.
     ///
-    /// - Throws: ``JobMoved`` where the job waits now, and ``PenstockError``.
+    /// - Throws: ``JobMoved`` where the job waits now, and ``PenstockError``; its code is `fenced` where the job's lease
+    ///   has been lost: it was not moved then.
     public func waitForChildren() async throws {
         if try await moveToWaitingChildren() { throw JobMoved() }
     }
@@ -112,6 +114,7 @@ extension Job {
     ///
     /// - Returns: true where it was moved: this run is over, and what the handler ends with is dropped. False where
     ///   nothing is pending: the handler goes on.
+    /// - Throws: ``PenstockError``; its code is `fenced` where the job's lease has been lost: it was not moved then.
     public func moveToWaitingChildren() async throws(PenstockError) -> Bool {
         try await lease.move(to: .waitingChildren, data: nil, client)
     }
@@ -134,7 +137,7 @@ extension Job {
     ///   - result: the job's result, encoded, at most 1 MiB.
     ///   - flows: at least one; nothing of them depends on this job unless it says so.
     /// - Throws: ``PenstockError``; its code is `unresolvedDependencies` where children of the job are pending: the
-    ///   attempt has failed then.
+    ///   attempt has failed then. With `fenced` the job's lease has been lost, and neither was done.
     @discardableResult
     public func complete<Result: Encodable & Sendable>(
         _ result: Result,

@@ -1,12 +1,13 @@
 import PenstockWire
 
-// What a handler tells of its job while it runs. All of it goes under the job's lease: where that has been lost, nothing
-// is done, and the error's code is `fenced`.
+// What a handler tells of its job while it runs.
 
 extension Job {
     /// Tells how far the job is: anybody can read it in ``JobInfo/progress``.
     ///
     /// - Parameter progress: a number, a text, a value of your own; encoded, at most 16 KiB.
+    /// - Throws: ``PenstockError``; its code is `payloadTooLarge` for more than that, and `fenced` where the job's lease
+    ///   has been lost: nothing is stored then.
     public func updateProgress<Progress: Encodable & Sendable>(_ progress: Progress) async throws(PenstockError) {
         try await lease.report(progress: try PayloadCoder.encode(progress), client)
     }
@@ -15,7 +16,11 @@ extension Job {
     ///
     /// The log keeps its newest lines: ``JobOptions/keepLogs`` of them, and 1 MiB at most.
     ///
+    /// More than 256 lines are written by several commands, one after the other: where one of them fails, those before
+    /// it are written.
+    ///
     /// - Parameter lines: each at most 4,096 bytes of UTF-8; what is longer is cut.
+    /// - Throws: ``PenstockError``; its code is `fenced` where the job's lease has been lost.
     public func log(_ lines: String...) async throws(PenstockError) { try await log(lines) }
 
     /// Writes lines to the job's log. See ``log(_:)-(String...)``.
@@ -29,6 +34,10 @@ extension Job {
     }
 
     /// Changes the job's data: this handler keeps what it was given, and a later attempt gets the new.
+    ///
+    /// - Parameter data: encoded, at most 1 MiB.
+    /// - Throws: ``PenstockError``; its code is `payloadTooLarge` for more than that, and `fenced` where the job's lease
+    ///   has been lost: nothing is stored then.
     public func update<NewData: Encodable & Sendable>(data: NewData) async throws(PenstockError) {
         try await lease.report(data: try PayloadCoder.encode(data), client)
     }

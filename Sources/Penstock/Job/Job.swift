@@ -9,6 +9,7 @@ import PenstockWire
 
 /// A job, as the worker that runs it sees it.
 public struct Job<Data: Sendable>: Sendable {
+    /// What the job was added with, decoded, or what replaced it since; this run keeps it.
     public let data: Data
     /// The queue that the job is in.
     public let queue: String
@@ -30,6 +31,7 @@ public struct Job<Data: Sendable>: Sendable {
     public var attemptsStarted: Int { Int(delivery.attemptsStarted) }
     /// Times that a worker was lost with the job.
     public var stalledCount: Int { Int(delivery.stalledCount) }
+    /// 0 is the most urgent.
     public var priority: Int { Int(delivery.priority) }
     /// What travels with the job: see ``JobOptions/headers``.
     public var headers: [String: String] { delivery.headers.dictionary }
@@ -38,7 +40,9 @@ public struct Job<Data: Sendable>: Sendable {
     /// True where the job has dependencies; all of them have ended, or do not matter any more.
     public var hasDependencies: Bool { delivery.hasDependencies }
 
-    /// Why the job's handler is to end before it has finished; nil where it is not. The handler's task is cancelled, too.
+    /// Why the job's handler is to end before it has finished; nil where it is not.
+    ///
+    /// The handler's task is cancelled, too; that of a ``JobBatch`` with its last job that has no outcome.
     public var cancellation: JobCancellation? { worker.cancellation(of: delivery.token) }
 
     /// The client's logger with the job, its name, its queue and its flow as metadata.

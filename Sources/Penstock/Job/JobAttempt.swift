@@ -30,7 +30,9 @@ public struct JobAttempt: Hashable, Sendable {
     /// 1 for the first.
     public let number: Int
     public let ending: Ending
+    /// When its lease began, by the server's clock.
     public let startedAt: Date
+    /// When it ended, by the server's clock; nil while it runs.
     public let finishedAt: Date?
     /// The name of the worker; nil where it is not known, as of an attempt that completed the job.
     public let worker: String?
@@ -66,6 +68,7 @@ extension JobAttempt.Ending {
 
 extension JobHandle {
     /// The attempts at the job, the oldest first: the newest 100 that have ended, and the one that runs.
+    /// - Throws: ``PenstockError``; its code is `jobNotFound` where retention has taken the job.
     public func attempts() async throws(PenstockError) -> [JobAttempt] {
         let list = try await client.read(AttemptList.self, GetAttempts(job: id.wire), over: link)
         return list.rows.map { JobAttempt($0) }

@@ -21,7 +21,8 @@ public struct JobCancellation: Hashable, Sendable, CustomStringConvertible {
         case timedOut
         /// The job was finished by hand, was removed, or has failed with one of its dependencies.
         case withdrawn
-        /// The worker shuts down, and the time that it gives its handlers is over. The job was given back.
+        /// The worker ends, and the time that it gives its handlers is over, or the task of its `run()` was cancelled. The
+        /// job was given back, if the handler had not ended it by itself.
         case workerStopped
     }
 

@@ -52,9 +52,10 @@ extension JobHandle {
 
     /// Every dependency of one kind, however many pages that takes.
     public func allDependencies(_ kind: DependencyKind) async throws(PenstockError) -> [Dependency] {
-        var all: [Dependency] = []
-        for try await page in dependencyPages(kind) { all += page.dependencies }
-        return all
+        try await collect(from: DependencyCursor.start) { cursor throws(PenstockError) in
+            let page = try await dependencies(kind, after: cursor)
+            return (page.dependencies, page.next)
+        }
     }
 
     /// How many dependencies there are of each kind.
@@ -94,19 +95,14 @@ extension JobHandle {
 
     /// The jobs that depend on this one: all of them, in the order of their ids.
     public func dependents() async throws(PenstockError) -> [JobHandle] {
-        var all: [JobHandle] = []
-        var cursor: UInt64 = 0
-        repeat {
+        try await collect(from: UInt64(0)) { cursor throws(PenstockError) in
             let request = GetDependents(job: id.wire, cursor: cursor)
             let page = try await client.read(DependentPage.self, request, over: link)
-            for row in page.rows {
-                all.append(
-                    JobHandle(id: JobID(row.job), queue: row.queue, name: row.name, isExisting: true, client: client)
-                )
+            let jobs = page.rows.map {
+                JobHandle(id: JobID($0.job), queue: $0.queue, name: $0.name, isExisting: true, client: client)
             }
-            cursor = page.next
-        } while cursor != 0
-        return all
+            return (jobs, page.next == 0 ? nil : page.next)
+        }
     }
 
     /// The jobs that depend on this one, as `queue:id`.

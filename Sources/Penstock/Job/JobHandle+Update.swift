@@ -13,8 +13,8 @@ extension JobHandle {
         try await client.carryOut(Update(sequence: 0, job: id.wire, data: payload.wire))
     }
 
-    /// Changes the priority of a job that has not finished and that no worker holds. Among the jobs of its new priority
-    /// it has the place of its age.
+    /// Changes the priority of a job that has not finished and that no worker holds. It keeps its
+    /// place: among the jobs of its new priority it comes before those that came later.
     ///
     /// - Parameter priority: 0...2,097,151; 0 is the most urgent.
     /// - Throws: ``PenstockError``; its code is `jobLeased` or `wrongState` as in ``update(data:)``.

@@ -31,10 +31,13 @@ public struct JobInfo: Hashable, Sendable {
     public let attemptsMade: Int
     /// Attempts that were begun.
     public let attemptsStarted: Int
+    /// Times that a worker was lost with the job.
     public let stalledCount: Int
+    /// When the job was added, by the server's clock, as all times here.
     public let createdAt: Date
-    /// The beginning of the last attempt.
+    /// The beginning of the last attempt; nil where there was none.
     public let startedAt: Date?
+    /// When the job completed, failed or was cancelled; nil for one that has not finished.
     public let finishedAt: Date?
     /// The time until a delayed job is due; nil for any other.
     public let dueIn: Duration?

@@ -20,6 +20,7 @@ public struct LogCursor: RawRepresentable, Hashable, Sendable, Codable {
     public let rawValue: UInt64
     public init(rawValue: UInt64) { self.rawValue = rawValue }
 
+    /// Before the oldest line that is kept.
     public static let start = LogCursor(rawValue: 0)
 }
 
@@ -38,6 +39,7 @@ extension JobHandle {
     /// - Parameters:
     ///   - cursor: ``JobLogPage/next`` of the page before.
     ///   - count: lines of the page, 1...1,000.
+    /// - Throws: ``PenstockError``; its code is `jobNotFound` where retention has taken the job.
     public func logs(
         after cursor: LogCursor = .start,
         count: Int = 1000
@@ -55,6 +57,8 @@ extension JobHandle {
     }
 
     /// All pages of the job's log, one after the other.
+    ///
+    /// - Parameter count: lines of a page, 1...1,000.
     public func logPages(count: Int = 1000) -> Pages<JobLogPage> {
         Pages { cursor throws(PenstockError) in
             let page = try await logs(after: LogCursor(rawValue: cursor), count: count)
@@ -64,7 +68,8 @@ extension JobHandle {
 
     /// Lets the job's log go.
     ///
-    /// - Parameter keep: so many of its newest lines stay; none by default.
+    /// - Parameter keep: so many of its newest lines stay, 0...4,294,967,295; none by default.
+    /// - Throws: ``PenstockError``; its code is `jobNotFound` where there is no such job any more.
     public func clearLogs(keep: Int = 0) async throws(PenstockError) {
         guard let lines = UInt32(exactly: keep) else {
             throw PenstockError(.invalidOption, "\(keep) lines to keep; 0 to \(UInt32.max) are allowed.")

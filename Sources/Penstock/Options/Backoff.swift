@@ -3,6 +3,7 @@ import PenstockWire
 /// How long a job waits after a failed attempt.
 public struct Backoff: Hashable, Sendable {
     let isExponential: Bool
+    /// The wait after the first failure, before its share at random is drawn: 0 to ten years.
     public let delay: Duration
     /// No wait is longer, where one is given.
     public let maximum: Duration?

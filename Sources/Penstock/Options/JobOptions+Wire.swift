@@ -42,7 +42,7 @@ extension JobOptions {
             guard options.delay == 0 else {
                 throw PenstockError(.invalidOption, "A job has a delay or a time at which it is ready, not both.")
             }
-            options.at = at.wireMilliseconds
+            options.at = try at.wireMilliseconds("time at which a job is ready", orElse: .invalidOption)
         }
         guard let keepLogs = UInt32(exactly: keepLogs), keepLogs <= Limits.keepLogsMax else {
             throw PenstockError(.invalidOption, "A keepLogs of \(keepLogs); 0 to \(Limits.keepLogsMax) are allowed.")
@@ -75,7 +75,7 @@ extension JobOptions {
         let ofOneJob: [(String, Bool)] = [
             ("lifo", given.lifo != nil), ("id", given.id != nil), ("rejectExisting", given.rejectExisting != nil),
             ("cancelSiblings", given.cancelSiblings != nil), ("repeatEvery", given.repeatEvery != nil),
-            ("headers", given.headers != nil),
+            ("headers", given.headers != nil), ("at", given.at != nil),
         ]
         if let (name, _) = ofOneJob.first(where: \.1) {
             throw PenstockError(.invalidOption, "The option \(name) of a job can't be a default of its queue.")

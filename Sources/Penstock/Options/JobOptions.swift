@@ -9,9 +9,12 @@ import PenstockWire
 /// How a job is run. Every option has a default; a value out of its range is refused before anything is sent.
 ///
 /// An option that is not given is taken from the add's `queuesOptions`, then from
-/// the ``FlowProducer``; the default that stands here comes last. An option that
-/// is given always wins, also where it is set to that default. Options are equal
-/// if a job would be run in the same way.
+/// the ``FlowProducer``, then from the defaults of its queue: see
+/// ``Queue/setDefaults(_:)``. What stands here comes last. An option that is given
+/// wins, also where it is set to what stands here; but nil for ``keepCompleted`` and
+/// ``keepFailed`` gives nothing, and the nil of ``timeout``, ``ttl`` and ``maxStarted``
+/// wins over a producer's defaults only: a queue's can be given otherwise, and not
+/// taken back. Options are equal if a job would be run in the same way.
 public struct JobOptions: Hashable, Sendable {
     /// What was given; nil where nothing was.
     struct Given: Hashable, Sendable {
@@ -203,7 +206,7 @@ public struct JobOptions: Hashable, Sendable {
     /// Time that one attempt may take: 1 ms to ten years. Nil, the default: any.
     ///
     /// An attempt that takes longer has failed: it is cancelled, and made again
-    /// while attempts remain.
+    /// while attempts remain. Nil does not take back the timeout that a queue gives.
     public var timeout: Duration? {
         get { given.timeout ?? nil }
         set { given.timeout = .some(newValue) }
@@ -211,7 +214,8 @@ public struct JobOptions: Hashable, Sendable {
 
     /// Time from when the job is ready the first time until a worker begins it: 1 ms to ten years. Nil, the default: any.
     ///
-    /// A job that nobody has begun by then fails with the cause ``FailureCause/expired``.
+    /// A job that nobody has begun by then fails with the cause ``FailureCause/expired``. Nil does not take back the
+    /// ttl that a queue gives.
     public var ttl: Duration? {
         get { given.ttl ?? nil }
         set { given.ttl = .some(newValue) }
@@ -227,7 +231,7 @@ public struct JobOptions: Hashable, Sendable {
     ///
     /// It bounds a job that never ends in a result or a failure, because its workers are lost, or give it back or put
     /// it off again and again. When it comes back after the last of these, it fails with the cause
-    /// ``FailureCause/stalled``.
+    /// ``FailureCause/stalled``. Nil does not take back the bound that a queue gives.
     public var maxStarted: Int? {
         get { given.maxStarted ?? nil }
         set { given.maxStarted = .some(newValue) }
@@ -235,7 +239,8 @@ public struct JobOptions: Hashable, Sendable {
 
     /// What travels with the job for others than its handler, such as the context of a trace; none by default.
     ///
-    /// At most 255 of them, with 8 KiB in all; a key is 1...255 bytes of UTF-8.
+    /// At most 255 of them, with 8 KiB in all; a key is 1...255 bytes of UTF-8. Those of a default are added to those
+    /// that are given, which win key by key.
     public var headers: [String: String] {
         get { given.headers ?? [:] }
         set { given.headers = newValue }
@@ -243,8 +248,8 @@ public struct JobOptions: Hashable, Sendable {
 
     /// The time before which the job is not ready, by the server's wall clock. Nil, the default: none.
     ///
-    /// One that has passed makes it ready at once. It can't be given beside a ``delay``, which counts time that no
-    /// clock change touches.
+    /// One that has passed makes it ready at once; none beyond the year 9999 is allowed. It can't be given beside a
+    /// ``delay``, which counts time that no clock change touches.
     public var at: Date? {
         get { given.at ?? nil }
         set { given.at = .some(newValue) }
@@ -272,7 +277,9 @@ extension JobOptions {
         result.given.ttl = given.ttl ?? other.ttl
         result.given.keepLogs = given.keepLogs ?? other.keepLogs
         result.given.maxStarted = given.maxStarted ?? other.maxStarted
-        result.given.headers = given.headers ?? other.headers
+        if let headers = other.headers {
+            result.given.headers = (given.headers ?? [:]).merging(headers) { given, _ in given }
+        }
         // The one takes the other's place: a job's own delay wins over a default time.
         if given.delay == nil { result.given.at = given.at ?? other.at }
         if given.at != nil { result.given.delay = given.delay }

@@ -16,8 +16,11 @@ public struct RawPayload: Hashable, Sendable {
         public init(rawValue: UInt8) { self.rawValue = rawValue }
         /// No value at all: told apart from empty bytes and from JSON's null.
         public static let none = Kind(rawValue: ContentType.none.rawValue)
+        /// JSON: what every `Encodable` value becomes.
         public static let json = Kind(rawValue: ContentType.json.rawValue)
+        /// Bytes of which only their user knows what they are; what `[UInt8]` becomes.
         public static let binary = Kind(rawValue: ContentType.binary.rawValue)
+        /// UTF-8, without the quotes of JSON; it can be read as a `String`.
         public static let text = Kind(rawValue: ContentType.text.rawValue)
     }
 

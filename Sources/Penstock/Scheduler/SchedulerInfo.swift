@@ -12,9 +12,13 @@ public struct SchedulerInfo: Hashable, Sendable {
     public let schedule: Schedule
     /// Runs over its life; nil: any number.
     public let limit: Int?
+    /// There is no occurrence before; nil where none was given.
     public let start: Date?
+    /// There is no occurrence after; nil where none was given.
     public let end: Date?
+    /// True: the first run was to be made at once, or at `start`.
     public let immediately: Bool
+    /// What is done about runs that could not be made in time.
     public let missedRuns: MissedRuns
     /// When it runs next; nil: its limit or its end is reached.
     public let next: Date?
@@ -81,6 +85,7 @@ public struct SchedulerList: AsyncSequence, Sendable {
                 try Checks.page(pageCount)
                 let request = GetSchedulers(after: rows.last?.id ?? "", rows: UInt32(pageCount))
                 let page = try await client.read(SchedulerPage.self, request)
+                if let last = page.rows.last?.id, last == rows.last?.id { throw .repeatedPage }
                 (rows, index, hasMore) = (page.rows, 0, page.hasMore)
             }
             guard index < rows.count else { return nil }

@@ -63,8 +63,8 @@ public struct Schedulers: Sendable {
         let rule = SchedulerRule(
             schedule: try schedule.wire(),
             limit: limit.map { UInt64($0) },
-            start: start?.wireMilliseconds,
-            end: end?.wireMilliseconds,
+            start: try start?.wireMilliseconds("start of a scheduler", orElse: .invalidSchedule),
+            end: try end?.wireMilliseconds("end of a scheduler", orElse: .invalidSchedule),
             immediately: immediately,
             missedRuns: missedRuns.wire
         )

@@ -1,72 +1,145 @@
 import DequeModule
+import Logging
+import PenstockWire
 import Synchronization
+
+/// Who gathers the jobs of a worker's slots: those that wait with it have not begun.
+protocol JobGatherer: Sendable {
+    /// Fired when nothing runs any more, after a stop.
+    var drained: OneShot { get }
+    /// - Parameter jobs: how many may be here at a time, those that run among them.
+    func setConcurrency(jobs: Int)
+    /// Gives back what has not begun, and what comes until ``resume()``.
+    func pause()
+    func resume()
+    /// Gives back what has not begun, and what comes from now on.
+    func stop()
+    /// Gives up what still runs.
+    func cancelRunning()
+}
+
+/// Thrown where a job has not begun and goes back to the server.
+struct JobGivenBack: Error, CustomStringConvertible {
+    var description: String { "the job was given back before it began" }
+}
 
 /// Gathers the jobs of a worker's slots into batches, and runs a handler for each batch.
 ///
 /// Every job has a slot, whose task waits here for the job's outcome. So leases, cancellations and middleware are those
 /// of single jobs.
-final class BatchGatherer<Data: Decodable & Sendable>: Sendable {
+final class BatchGatherer<Data: Decodable & Sendable>: JobGatherer {
     private struct Entry {
         let job: Job<Data>
         let waiter: BatchOutcomes.Waiter
         let due: ContinuousClock.Instant
     }
 
+    /// Where a job is, from the call that brings it to the end of that call.
+    private enum Place {
+        case coming
+        case waiting
+        case running(BatchOutcomes)
+        /// Taken away from the worker before its batch began.
+        case cancelled
+    }
+
     private struct State {
         var waiting: Deque<Entry> = []
+        /// By their leases: a job that was lost can come again while an old batch still has it.
+        var places: [LeaseToken: Place] = [:]
         /// Batches that run.
-        var running: Set<ObjectIdentifier> = []
+        var running: [ObjectIdentifier: BatchOutcomes] = [:]
         /// Somebody will look at the first job that waits when it is due.
         var isArmed = false
         var concurrency: Int
-        /// The batch that each running job is in.
-        var batches: [JobID: BatchOutcomes] = [:]
-        /// Jobs that were taken away before they came here.
-        var cancelled: Set<JobID> = []
+        var isPaused = false
+        var isStopped = false
+
+        /// Takes out the last entries.
+        mutating func removeWaiting(from start: Int) -> [BatchOutcomes.Waiter] {
+            let waiters = waiting.dropFirst(start).map(\.waiter)
+            waiting.removeLast(waiters.count)
+            return waiters
+        }
     }
 
+    let drained = OneShot()
     private let options: BatchOptions
     private let grace: Duration
-    private let link: Link
+    private let client: PenstockClient
     private let handler: @Sendable (JobBatch<Data>) async throws -> Void
     private let state: Mutex<State>
 
     init(
-        _ link: Link,
+        _ client: PenstockClient,
         _ options: BatchOptions,
         concurrency: Int,
         grace: Duration,
         handler: @escaping @Sendable (JobBatch<Data>) async throws -> Void
     ) {
-        self.link = link
+        self.client = client
         self.options = options
         self.grace = grace
         self.handler = handler
         state = Mutex(State(concurrency: concurrency))
     }
 
-    func setConcurrency(_ concurrency: Int) {
-        state.withLock { $0.concurrency = concurrency }
-        startBatches()
-    }
+    // MARK: Jobs
 
     /// Brings a job, and returns its result when its batch has run.
     func run(_ job: Job<Data>) async throws -> RawPayload {
-        try await withTaskCancellationHandler {
-            defer { _ = state.withLock { $0.cancelled.remove(job.id) } }
-            return try await withCheckedThrowingContinuation { waiter in
-                let isCancelled = state.withLock { state in
-                    if state.cancelled.contains(job.id) { return true }
-                    state.waiting.append(Entry(job: job, waiter: waiter, due: .now + options.longestWait))
-                    return false
-                }
-                if isCancelled { return waiter.resume(throwing: CancellationError()) }
+        let token = job.lease.token
+        // A lease has one run at a time, whatever the server delivers and the middleware calls.
+        let isNew = state.withLock { state in
+            if state.places[token] != nil { return false }
+            state.places[token] = .coming
+            return true
+        }
+        guard isNew else { throw CancellationError() }
+        // Outside of the cancellation handler: no cancellation comes after this.
+        defer { _ = state.withLock { $0.places.removeValue(forKey: token) } }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { waiter in
+                if let refusal = add(job, token, waiter) { return waiter.resume(throwing: refusal) }
                 startBatches()
             }
         } onCancel: {
-            cancel(job.id)
+            cancel(token)
         }
     }
+
+    /// - Returns: why the job does not wait for a batch; nil where it does.
+    private func add(_ job: Job<Data>, _ token: LeaseToken, _ waiter: BatchOutcomes.Waiter) -> (any Error)? {
+        state.withLock { state in
+            if case .cancelled = state.places[token] { return CancellationError() }
+            if state.isPaused || state.isStopped { return JobGivenBack() }
+            state.places[token] = .waiting
+            state.waiting.append(Entry(job: job, waiter: waiter, due: .now + options.longestWait))
+            return nil
+        }
+    }
+
+    /// A job was taken away from the worker.
+    private func cancel(_ token: LeaseToken) {
+        let (waiter, outcomes) = state.withLock { state -> (BatchOutcomes.Waiter?, BatchOutcomes?) in
+            switch state.places[token] {
+            case .coming:
+                state.places[token] = .cancelled
+            case .waiting:
+                state.places[token] = .cancelled
+                if let index = state.waiting.firstIndex(where: { $0.job.lease.token == token }) {
+                    return (state.waiting.remove(at: index).waiter, nil)
+                }
+            case .running(let outcomes): return (nil, outcomes)
+            case .cancelled, nil: break
+            }
+            return (nil, nil)
+        }
+        waiter?.resume(throwing: CancellationError())
+        if let outcomes, outcomes.cancel(token) { giveGrace([outcomes]) }
+    }
+
+    // MARK: Batches
 
     /// Starts every batch that can be, and comes back when the next one is due.
     private func startBatches() {
@@ -82,7 +155,7 @@ final class BatchGatherer<Data: Decodable & Sendable>: Sendable {
                         result = .failure(error)
                     }
                     outcomes.endAll(result)
-                    end(outcomes, batch.jobs.map(\.id))
+                    _ = end(outcomes)
                 }
             )
         }
@@ -97,7 +170,7 @@ final class BatchGatherer<Data: Decodable & Sendable>: Sendable {
             return first.due
         }
         guard let due else { return }
-        link.after(max(due - .now, .zero)) {
+        client.workerLink.after(max(due - .now, .zero)) {
             self.state.withLock { $0.isArmed = false }
             self.startBatches()
         }
@@ -111,36 +184,75 @@ final class BatchGatherer<Data: Decodable & Sendable>: Sendable {
             else { return nil }
             let entries = Array(state.waiting.prefix(options.size))
             state.waiting.removeFirst(entries.count)
-            let outcomes = BatchOutcomes(Dictionary(entries.map { ($0.job.id, $0.waiter) }) { first, _ in first })
-            state.running.insert(ObjectIdentifier(outcomes))
-            for entry in entries { state.batches[entry.job.id] = outcomes }
+            let outcomes = BatchOutcomes(
+                Dictionary(uniqueKeysWithValues: entries.map { ($0.job.lease.token, $0.waiter) })
+            )
+            state.running[ObjectIdentifier(outcomes)] = outcomes
+            for entry in entries { state.places[entry.job.lease.token] = .running(outcomes) }
             return (JobBatch(entries.map(\.job), outcomes), outcomes)
         }
     }
 
     /// The batch counts no more: it has ended, or its handler goes on without its jobs.
-    private func end(_ outcomes: BatchOutcomes, _ jobs: [JobID]) {
-        state.withLock { state in
-            for job in jobs where state.batches[job] === outcomes { state.batches[job] = nil }
-            state.running.remove(ObjectIdentifier(outcomes))
+    ///
+    /// - Returns: true with the first of the two.
+    private func end(_ outcomes: BatchOutcomes) -> Bool {
+        let (isFirst, isDrained) = state.withLock { state in
+            let isFirst = state.running.removeValue(forKey: ObjectIdentifier(outcomes)) != nil
+            return (isFirst, state.isStopped && state.running.isEmpty)
         }
+        if isDrained { drained.fire() }
+        startBatches()
+        return isFirst
+    }
+
+    /// After a while the places of cancelled batches are given free, whatever their handlers do.
+    private func giveGrace(_ batches: [BatchOutcomes]) {
+        if batches.isEmpty { return }
+        client.workerLink.after(grace) {
+            for outcomes in batches where self.end(outcomes) {
+                self.client.logger.warning(
+                    "The handler of a batch goes on although it was cancelled: another batch runs in its place",
+                    metadata: ["grace": "\(self.grace)"]
+                )
+            }
+        }
+    }
+
+    // MARK: The worker
+
+    func setConcurrency(jobs: Int) {
+        let waiters = state.withLock { state in
+            state.concurrency = jobs / options.size
+            let running = state.places.values.count { if case .running = $0 { true } else { false } }
+            return state.removeWaiting(from: max(0, jobs - running))
+        }
+        for waiter in waiters { waiter.resume(throwing: JobGivenBack()) }
         startBatches()
     }
 
-    /// A job was taken away from the worker.
-    private func cancel(_ job: JobID) {
-        let (waiter, batch) = state.withLock { state -> (BatchOutcomes.Waiter?, (BatchOutcomes, [JobID])?) in
-            if let index = state.waiting.firstIndex(where: { $0.job.id == job }) {
-                return (state.waiting.remove(at: index).waiter, nil)
-            }
-            guard let outcomes = state.batches[job] else {
-                state.cancelled.insert(job)
-                return (nil, nil)
-            }
-            return (nil, (outcomes, state.batches.filter { $0.value === outcomes }.map(\.key)))
+    func pause() {
+        let waiters = state.withLock { state in
+            state.isPaused = true
+            return state.removeWaiting(from: 0)
         }
-        waiter?.resume(throwing: CancellationError())
-        guard let (outcomes, jobs) = batch, outcomes.cancel(job) else { return }
-        link.after(grace) { self.end(outcomes, jobs) }
+        for waiter in waiters { waiter.resume(throwing: JobGivenBack()) }
+    }
+
+    func resume() { state.withLock { $0.isPaused = false } }
+
+    func stop() {
+        let (waiters, isDrained) = state.withLock { state in
+            state.isStopped = true
+            return (state.removeWaiting(from: 0), state.running.isEmpty)
+        }
+        for waiter in waiters { waiter.resume(throwing: JobGivenBack()) }
+        if isDrained { drained.fire() }
+    }
+
+    func cancelRunning() {
+        let batches = state.withLock { Array($0.running.values) }
+        for outcomes in batches { outcomes.cancelTask() }
+        giveGrace(batches)
     }
 }

@@ -6,6 +6,8 @@ enum HandlerOutcome: Sendable {
     case failed(message: String, unrecoverable: Bool, delay: UInt64?)
     /// The job is to run again later; nil for data stays as it was.
     case putOff(to: Move.Place, delay: UInt64, data: RawPayload?)
+    /// The job has not begun, and another worker may have it.
+    case givenBack
 }
 
 extension HandlerOutcome {
@@ -19,6 +21,7 @@ extension HandlerOutcome {
                 return .putOff(to: .delayed, delay: milliseconds(error.delay), data: try encoded(error.data))
             case let error as RateLimited:
                 return .putOff(to: .rateLimited, delay: max(1, milliseconds(error.duration)), data: nil)
+            case is JobGivenBack: return .givenBack
             case let error as RetryAfter: return failed(error, delay: milliseconds(error.delay))
             case is UnrecoverableError, is UndecodableData: return failed(error, unrecoverable: true)
             default: return failed(error)

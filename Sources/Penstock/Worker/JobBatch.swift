@@ -1,3 +1,4 @@
+import PenstockWire
 import Synchronization
 
 /// Several jobs that one handler gets at once, each with an outcome of its own.
@@ -25,38 +26,34 @@ public struct JobBatch<Data: Sendable>: Sendable {
     }
 
     /// Completes a job of the batch without a result.
-    public func complete(_ job: Job<Data>) { outcomes.end(job.id, .success(.none)) }
+    public func complete(_ job: Job<Data>) { outcomes.end(job.lease.token, .success(.none)) }
 
     /// Completes a job of the batch with a result. One that can't be encoded fails the job for good.
     public func complete<Result: Encodable & Sendable>(_ job: Job<Data>, _ result: Result) {
-        outcomes.end(job.id, Swift.Result { try HandlerOutcome.encoded(result: result) })
+        outcomes.end(job.lease.token, Swift.Result { try HandlerOutcome.encoded(result: result) })
     }
 
     /// Ends the run of a job with an error, which means what it does when a handler throws it.
-    public func fail(_ job: Job<Data>, _ error: any Error) { outcomes.end(job.id, .failure(error)) }
+    public func fail(_ job: Job<Data>, _ error: any Error) { outcomes.end(job.lease.token, .failure(error)) }
 }
 
-/// Who waits for the outcomes of a batch's jobs.
+/// Who waits for the outcomes of a batch's jobs, by their leases.
 final class BatchOutcomes: Sendable {
     typealias Waiter = CheckedContinuation<RawPayload, any Error>
 
     private struct State {
-        var waiters: [JobID: Waiter]
-        /// Jobs whose handler is to end.
-        var cancelled: Set<JobID> = []
+        var waiters: [LeaseToken: Waiter]
+        /// The handler is to end: nothing waits for it any more.
+        var isCancelled = false
         var task: Task<Void, Never>?
     }
 
     private let state: Mutex<State>
-    private let count: Int
 
-    init(_ waiters: [JobID: Waiter]) {
-        count = waiters.count
-        state = Mutex(State(waiters: waiters))
-    }
+    init(_ waiters: [LeaseToken: Waiter]) { state = Mutex(State(waiters: waiters)) }
 
-    func end(_ job: JobID, _ outcome: Result<RawPayload, any Error>) {
-        state.withLock { $0.waiters.removeValue(forKey: job) }?.resume(with: outcome)
+    func end(_ token: LeaseToken, _ outcome: Result<RawPayload, any Error>) {
+        state.withLock { $0.waiters.removeValue(forKey: token) }?.resume(with: outcome)
     }
 
     /// The outcome of all jobs that have none.
@@ -72,22 +69,32 @@ final class BatchOutcomes: Sendable {
     func began(_ task: Task<Void, Never>) {
         let isCancelled = state.withLock { state in
             state.task = task
-            return state.cancelled.count == count
+            return state.isCancelled
         }
         if isCancelled { task.cancel() }
     }
 
     /// A job was taken away. The handler goes on for the others; without any it is cancelled.
     ///
-    /// - Returns: true with the last of them.
-    func cancel(_ job: JobID) -> Bool {
-        let (waiter, task, isLast) = state.withLock { state in
-            let isNew = state.cancelled.insert(job).inserted
-            let isLast = isNew && state.cancelled.count == count
-            return (state.waiters.removeValue(forKey: job), isLast ? state.task : nil, isLast)
+    /// A job that has its outcome is not missed: a handler that has given them all may have something left to do.
+    ///
+    /// - Returns: true with the last job that had no outcome.
+    func cancel(_ token: LeaseToken) -> Bool {
+        let (waiter, isLast) = state.withLock { state in
+            let waiter = state.waiters.removeValue(forKey: token)
+            return (waiter, waiter != nil && state.waiters.isEmpty)
         }
         waiter?.resume(throwing: CancellationError())
-        task?.cancel()
+        if isLast { cancelTask() }
         return isLast
+    }
+
+    /// The handler is to end, whatever it has left to do.
+    func cancelTask() {
+        let task = state.withLock { state in
+            state.isCancelled = true
+            return state.task
+        }
+        task?.cancel()
     }
 }

@@ -9,6 +9,7 @@
 ///
 /// What happens to a job of another name is the worker's option `unknownNames`.
 public struct JobHandler: Sendable {
+    /// The name of the jobs that it is for.
     public let name: String
     let run: WorkerCore.Handler
 
@@ -55,6 +56,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handlers: at least one, and each name once.
+    /// - Precondition: `concurrency` is 1...65,536, and there is a handler, and no two of one name.
     public convenience init(
         _ client: PenstockClient,
         queues: [String],
@@ -76,6 +78,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handlers: at least one, and each name once.
+    /// - Precondition: `concurrency` is 1...65,536, and there is a handler, and no two of one name.
     public convenience init(
         _ client: PenstockClient,
         queue: String,

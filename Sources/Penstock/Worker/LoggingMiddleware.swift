@@ -44,7 +44,7 @@ enum RunEnd: String {
     init(_ error: any Error, isCancelled: Bool) {
         self =
             switch error {
-            case is WaitForChildren, is Delayed, is RateLimited, is JobMoved: .putOff
+            case is WaitForChildren, is Delayed, is RateLimited, is JobMoved, is JobGivenBack: .putOff
             case _ where isCancelled: .cancelled
             default: .failed
             }

@@ -1,3 +1,5 @@
+import NIOCore
+
 extension PenstockClient {
     /// Takes one job from a queue, runs it, and returns when its end is stored.
     ///
@@ -14,9 +16,10 @@ extension PenstockClient {
     ///   - queues: the first of them with a job gives one; any other may follow in the next call.
     ///   - limit: how long to wait for a job. It should not be shorter than the way to the server and back.
     ///   - options: as for a worker; a running handler is never cut off, whatever the `shutdownTimeout`.
-    /// - Returns: true where there was a job, whatever became of it.
-    /// - Throws: ``PenstockError`` where no job can be asked for, and where its end could not be stored: with the code
-    ///   `fenced` its lease had been lost.
+    /// - Returns: true where there was a job, whatever its handler made of it; false where none came in time.
+    /// - Throws: ``PenstockError`` where no job can be asked for, with the code `timedOut` where the server was not
+    ///   reached within the limit, and where the end of the job could not be stored: with the code `fenced` its lease had
+    ///   been lost before, because it was cancelled, took longer than its timeout, or went to others.
     @discardableResult
     public func processNext<Data: Decodable & Sendable, Result: Encodable & Sendable>(
         from queues: [String],
@@ -70,7 +73,9 @@ extension PenstockClient {
             isSingle: true,
             handler: handler
         )
-        workerLink.after(limit) { worker.shutDown() }
+        // It holds on to the worker, and with it to the handler.
+        let timer = workerLink.after(limit) { worker.shutDown() }
+        defer { timer.cancel() }
         try await worker.run()
         return worker.hasBegunJob
     }

@@ -1,3 +1,5 @@
+import PenstockWire
+
 /// How many jobs one handler gets at once.
 public struct BatchOptions: Hashable, Sendable {
     /// Jobs in a batch: 1...65,536.
@@ -5,8 +7,9 @@ public struct BatchOptions: Hashable, Sendable {
     /// How long the first job of a batch waits for others. 100 ms by default; zero takes what is there.
     public let longestWait: Duration
 
+    /// - Precondition: the size is 1...65,536.
     public init(size: Int, longestWait: Duration = .milliseconds(100)) {
-        precondition(size > 0, "a batch has at least one job")
+        precondition((1...Limits.creditJobsMax).contains(size), "a batch has 1 to \(Limits.creditJobsMax) jobs")
         self.size = size
         self.longestWait = longestWait
     }
@@ -22,12 +25,14 @@ extension Worker {
     /// ```
     ///
     /// A batch is run when it is full, or when its first job has waited for the longest wait. Data that can't be
-    /// decoded fails its job alone.
+    /// decoded fails its job alone. Jobs that wait for a full batch have not begun: a pause, a lower concurrency and the
+    /// worker's end give them back.
     ///
     /// - Parameters:
     ///   - batches: at most 65,536 jobs in all batches that run at the same time.
     ///   - concurrency: batches that run at the same time.
     ///   - handler: gets the jobs; see ``JobBatch`` for what becomes of each.
+    /// - Precondition: `concurrency` is at least 1, and `batches.size` times as many are at most 65,536.
     public convenience init<Data: Decodable & Sendable>(
         _ client: PenstockClient,
         queues: [String],
@@ -37,7 +42,7 @@ extension Worker {
         handler: @escaping @Sendable (JobBatch<Data>) async throws -> Void
     ) {
         let gatherer = BatchGatherer<Data>(
-            client.workerLink,
+            client,
             batches,
             concurrency: concurrency,
             grace: options.cancellationGrace,
@@ -49,12 +54,13 @@ extension Worker {
             concurrency: concurrency,
             jobsPerHandler: batches.size,
             options: options,
-            onConcurrency: { gatherer.setConcurrency($0) },
+            gatherer: gatherer,
             handler: { delivery, worker in try await gatherer.run(try Job<Data>(delivery, worker)) }
         )
     }
 
     /// A worker that runs a closure for several jobs of a queue at once.
+    /// - Precondition: `concurrency` is at least 1, and `batches.size` times as many are at most 65,536.
     public convenience init<Data: Decodable & Sendable>(
         _ client: PenstockClient,
         queue: String,

@@ -6,6 +6,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data decoded, and returns its result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init<Data: Decodable & Sendable, Result: Encodable & Sendable>(
         _ client: PenstockClient,
         queue: String,
@@ -27,6 +28,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data decoded; the job has no result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init<Data: Decodable & Sendable>(
         _ client: PenstockClient,
         queue: String,
@@ -48,6 +50,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``, and returns its result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init<Result: Encodable & Sendable>(
         _ client: PenstockClient,
         queue: String,
@@ -69,6 +72,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``; the job has no result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init(
         _ client: PenstockClient,
         queue: String,
@@ -90,6 +94,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data decoded, and returns its result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init<Data: Decodable & Sendable, Result: Encodable & Sendable>(
         _ client: PenstockClient,
         queues: [String],
@@ -111,6 +116,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data decoded; the job has no result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init<Data: Decodable & Sendable>(
         _ client: PenstockClient,
         queues: [String],
@@ -132,6 +138,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``, and returns its result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init<Result: Encodable & Sendable>(
         _ client: PenstockClient,
         queues: [String],
@@ -153,6 +160,7 @@ extension Worker {
     /// - Parameters:
     ///   - concurrency: jobs that run at the same time, 1...65,536.
     ///   - handler: gets the job, its data as bytes: see ``RawPayload/decode(as:)``; the job has no result.
+    /// - Precondition: `concurrency` is 1...65,536.
     public convenience init(
         _ client: PenstockClient,
         queues: [String],

@@ -36,8 +36,6 @@ public final class Worker: Service {
     private let core: WorkerCore
     /// Jobs that one handler gets at a time.
     private let jobsPerHandler: Int
-    /// Told of a new concurrency.
-    private let onConcurrency: (@Sendable (Int) -> Void)?
     private let isRunning = Atomic<Bool>(false)
 
     init(
@@ -47,20 +45,20 @@ public final class Worker: Service {
         jobsPerHandler: Int = 1,
         options: Options,
         isSingle: Bool = false,
-        onConcurrency: (@Sendable (Int) -> Void)? = nil,
+        gatherer: (any JobGatherer)? = nil,
         handler: @escaping WorkerCore.Handler
     ) {
         Worker.check(concurrency, jobsPerHandler)
         self.client = client
         self.options = options
         self.jobsPerHandler = jobsPerHandler
-        self.onConcurrency = onConcurrency
         core = WorkerCore(
             client,
             queues: queues,
             concurrency: concurrency * jobsPerHandler,
             options: options,
             isSingle: isSingle,
+            gatherer: gatherer,
             handler: handler
         )
     }
@@ -79,12 +77,13 @@ public final class Worker: Service {
     /// It can be changed at any time. With a higher one more jobs are asked for at once. With a lower one those that
     /// run go on to their end, those that have come and can't begin any more are given back, and no further one comes
     /// until fewer run.
+    ///
+    /// - Precondition: what is set is at least 1, and at most 65,536, for all jobs of its batches together.
     public var concurrency: Int {
         get { core.concurrency / jobsPerHandler }
         set {
             Worker.check(newValue, jobsPerHandler)
             core.setConcurrency(newValue * jobsPerHandler)
-            onConcurrency?(newValue)
         }
     }
 
@@ -136,6 +135,7 @@ public final class Worker: Service {
             async let unsubscribed: Void = client.workerLink.end(core.id)
             await withTaskCancellationHandler {
                 await core.drained.wait()
+                await core.gatherer?.drained.wait()
             } onCancel: {
                 core.cancelRunning()
             }

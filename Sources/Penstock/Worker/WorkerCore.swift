@@ -23,6 +23,8 @@ final class WorkerCore: Sendable {
     let options: Worker.Options
     private let isSingle: Bool
     private let handler: Handler
+    /// Who runs several jobs at once; nil where each slot runs its own.
+    let gatherer: (any JobGatherer)?
     let state: Mutex<Machine>
     /// Fired when the worker is to end.
     let stopped = OneShot()
@@ -31,7 +33,9 @@ final class WorkerCore: Sendable {
     /// Slots that are to be worked, beside those at the beginning.
     let opened: AsyncStream<Int>
     private let opening: AsyncStream<Int>.Continuation
-    /// Why no further job can come; nil as long as some can.
+    /// True once the server has been asked for jobs.
+    private let hasSubscribed = Atomic<Bool>(false)
+    /// Why no further job can come, or why the end of a single one is not stored; nil as long as neither is known.
     private let failure = Mutex<PenstockError?>(nil)
     /// True once the session knows the worker. Held while it is told of a change, so that it hears of them in their order.
     private let hasBegun = Mutex(false)
@@ -44,6 +48,7 @@ final class WorkerCore: Sendable {
         concurrency: Int,
         options: Worker.Options,
         isSingle: Bool = false,
+        gatherer: (any JobGatherer)? = nil,
         handler: @escaping Handler
     ) {
         id = client.newWorkerID()
@@ -51,6 +56,7 @@ final class WorkerCore: Sendable {
         self.queues = queues
         self.options = options
         self.isSingle = isSingle
+        self.gatherer = gatherer
         self.handler = MiddlewareChain.handler(options.middleware, around: handler)
         state = Mutex(Machine(concurrency: concurrency, isSingle: isSingle))
         (opened, opening) = AsyncStream.makeStream()
@@ -145,26 +151,48 @@ final class WorkerCore: Sendable {
             return .thrown(JobMoved())
         } catch {
             let isRefused = !error.isRetryable && error.code != .outcomeUnknown && error.code != .shutDown
-            return isRefused ? .thrown(error) : .putOff(to: place, delay: delay, data: data)
+            if isRefused { return .thrown(error) }
+            if state.withLock({ $0.isHeld(delivery.token) }) {
+                client.logger.warning(
+                    "It is not known whether a job could be put off: it is given back",
+                    metadata: ["job": "\(delivery.job)", "job-name": "\(delivery.name)", "error": "\(error)"]
+                )
+                fail(error)
+            }
+            return .putOff(to: place, delay: delay, data: data)
         }
     }
 
     /// Tells the server of the end of a single job, and waits until that is stored.
     private func settle(_ delivery: Delivery, _ outcome: HandlerOutcome) async {
-        guard state.withLock({ $0.isHeld(delivery.token) }), !Task.isCancelled else { return }
+        guard state.withLock({ $0.isHeld(delivery.token) }), !Task.isCancelled else { return noteLoss(delivery.token) }
         let lease = HeldLease(delivery, self)
         do throws(PenstockError) {
             switch outcome {
             case .completed(let result): try await lease.end(Completion(delivery, result), client)
             case .failed(let message, let unrecoverable, let delay):
                 try await lease.end(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay), client)
-            case .putOff: break
+            case .putOff, .givenBack: break
             }
         } catch {
             // The job was taken away while its end was on the way: the same as a moment before.
-            if error.code == .cancelled, !state.withLock({ $0.isHeld(delivery.token) }) { return }
-            failure.withLock { $0 = $0 ?? error }
+            if error.code == .cancelled, !state.withLock({ $0.isHeld(delivery.token) }) {
+                noteLoss(delivery.token)
+            } else {
+                fail(error)
+            }
         }
+    }
+
+    /// The end of a single job can't be stored any more, where it was taken away by others than the worker itself.
+    private func noteLoss(_ token: LeaseToken) {
+        guard let cancellation = cancellation(of: token), cancellation.reason != .workerStopped else { return }
+        fail(PenstockError(.fenced, "The lease of the job was lost before its end: \(cancellation)."))
+    }
+
+    /// Why the end of a single job is not stored.
+    private func fail(_ error: PenstockError) {
+        if isSingle { failure.withLock { $0 = $0 ?? error } }
     }
 
     /// A command that a handler sent has ended its lease: what the handler ends with is of no use any more.
@@ -184,7 +212,7 @@ final class WorkerCore: Sendable {
                 // Within the lock, so that at every moment the lease is either held here or its end is in the outbox.
                 switch outcome {
                 case .completed(let result): mustWake = link.enqueue(Completion(delivery, result))
-                case .failed where Task.isCancelled, .putOff: released = delivery.token
+                case .putOff, .givenBack: released = delivery.token
                 case .failed(let message, let unrecoverable, let delay):
                     mustWake = link.enqueue(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay))
                 }
@@ -217,6 +245,7 @@ final class WorkerCore: Sendable {
             return (tasks, jobs, credits, machine.generation)
         }
         for job in jobs {
+            noteLoss(job.token)
             client.logger.warning(
                 "A handler goes on although its job was taken away: another job runs in its place",
                 metadata: ["job": "\(job.job)", "job-name": "\(job.name)", "grace": "\(options.cancellationGrace)"]
@@ -235,6 +264,7 @@ final class WorkerCore: Sendable {
             let (change, generation, isPaused) = state.withLock {
                 ($0.setConcurrency(concurrency), $0.generation, $0.isPaused)
             }
+            gatherer?.setConcurrency(jobs: concurrency)
             guard hasBegun else { return }
             for slot in change.open { opening.yield(slot) }
             for waiter in change.wake { waiter.resume() }
@@ -246,8 +276,9 @@ final class WorkerCore: Sendable {
     func pause() {
         hasBegun.withLock { hasBegun in
             let (returned, generation) = state.withLock { ($0.pause(), $0.generation) }
+            if hasBegun { link.resize(id, concurrency: 0) }
+            gatherer?.pause()
             guard hasBegun else { return }
-            link.resize(id, concurrency: 0)
             giveBack(returned, generation)
         }
     }
@@ -258,6 +289,7 @@ final class WorkerCore: Sendable {
                 machine.resume()
                 return machine.concurrency
             }
+            gatherer?.resume()
             if hasBegun { link.resize(id, concurrency: concurrency) }
         }
     }
@@ -291,9 +323,10 @@ final class WorkerCore: Sendable {
         opening.finish()
     }
 
-    /// Fails where the worker had to end because no further job can come.
+    /// Fails where the worker had to end because no further job can come, and where the end of a single job is not stored.
     func checkFailure() throws(PenstockError) {
         if let error = failure.withLock({ $0 }) { throw error }
+        if isSingle && !hasSubscribed.load(ordering: .relaxed) { throw .notReached }
     }
 
     /// Begins no further job, and gives back what was not begun.
@@ -303,6 +336,7 @@ final class WorkerCore: Sendable {
             return (waiters, tokens, machine.isDrained)
         }
         link.release(tokens)
+        gatherer?.stop()
         for waiter in waiters { waiter.resume() }
         if isDrained { drained.fire() }
     }
@@ -315,10 +349,13 @@ final class WorkerCore: Sendable {
         }
         link.release(tokens)
         cancel(cancelled)
+        gatherer?.cancelRunning()
     }
 }
 
 extension WorkerCore: LeaseHolder {
+    func subscribed() { hasSubscribed.store(true, ordering: .relaxed) }
+
     func receive(_ deliveries: [Delivery]) -> [LeaseToken] {
         let (waiter, unwanted, generation) = state.withLock { machine in
             let (waiter, unwanted) = machine.receive(deliveries)

@@ -15,7 +15,9 @@ public struct WorkerInfo: Hashable, Sendable {
     /// A job that a worker holds.
     public struct HeldJob: Hashable, Sendable {
         public let job: JobID
+        /// The queue that the job is in.
         public let queue: String
+        /// When its lease began, by the server's clock.
         public let startedAt: Date
     }
 
@@ -23,7 +25,7 @@ public struct WorkerInfo: Hashable, Sendable {
     public let name: String
     /// The name of its client; empty where it has none, or is not connected.
     public let client: String
-    /// Where its client comes from: an address and a port.
+    /// Where its client comes from: an address and a port. Empty where that is not known, as for a client that is not connected.
     public let peer: String
     /// False: the connection is lost. The jobs go to others if it does not come back before their leases run out.
     public let isConnected: Bool
@@ -51,23 +53,21 @@ public struct WorkerInfo: Hashable, Sendable {
 }
 
 extension PenstockClient {
-    /// The workers that are connected to the server, those of other clients too.
+    /// The workers that are connected to the server, those of other clients too, and what is left of lost ones: those
+    /// that still hold jobs, with ``WorkerInfo/isConnected`` false.
+    /// - Throws: ``PenstockError`` where the server can't be asked.
     public func workers() async throws(PenstockError) -> [WorkerInfo] { try await workers(of: "") }
 
     func workers(of queue: String) async throws(PenstockError) -> [WorkerInfo] {
-        var workers: [WorkerInfo] = []
-        var cursor: UInt64 = 0
-        repeat {
+        try await collect(from: UInt64(0)) { cursor throws(PenstockError) in
             let page = try await read(WorkerPage.self, GetWorkers(queue: queue, cursor: cursor))
-            workers += page.rows.map(WorkerInfo.init)
-            cursor = page.next
-        } while cursor != 0
-        return workers
+            return (page.rows.map(WorkerInfo.init), page.next == 0 ? nil : page.next)
+        }
     }
 }
 
 extension Queue {
-    /// The workers that are connected and work on this queue, among others maybe.
+    /// The workers that work on this queue, among others maybe, and lost ones that still hold jobs of it.
     /// - Throws: ``PenstockError``; its code is `queueNotFound` where there is no such queue.
     public func workers() async throws(PenstockError) -> [WorkerInfo] {
         try Checks.queue(name)

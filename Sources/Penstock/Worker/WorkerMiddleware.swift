@@ -14,12 +14,13 @@
 /// The first middleware of a worker is the outermost one. What the last one calls
 /// as `next` decodes the job's data, runs the handler and encodes its result.
 public protocol WorkerMiddleware: Sendable {
-    /// Called once for every run of a job, in the task of its handler.
+    /// Called once for every run of a job, in the task of its handler, or, for a job of a batch, in a task of its own.
     ///
     /// - Parameters:
     ///   - job: with its data as bytes.
     ///   - next: runs what stands inside, and throws what the handler threw. If it is not called, the handler does not
-    ///     run, and the job completes without a result.
+    ///     run, and the job completes without a result. Each further call runs the handler again, within the same
+    ///     attempt; the result of the last one counts.
     /// - Throws: what the attempt ends with, as a handler does: see ``Worker``.
     func process(_ job: Job<RawPayload>, next: @Sendable () async throws -> Void) async throws
 }

@@ -7,7 +7,11 @@ extension WorkerStateMachine {
     /// - Returns: the slot to wake, and what the worker does not want any more.
     mutating func receive(_ deliveries: [Delivery]) -> (wake: Waiter?, unwanted: Returned) {
         if isStopping || isPaused { return (nil, Returned(deliveries.map { Lease(delivery: $0) })) }
-        for delivery in deliveries { queue.append(Lease(delivery: delivery)) }
+        for delivery in deliveries {
+            // Of one token that is delivered twice, the end of the one run would be taken for that of the other.
+            if !leftBehind.isEmpty, leftBehind[delivery.token] != nil { continue }
+            queue.append(Lease(delivery: delivery))
+        }
         let surplus = takeSurplus()
         return (wakeNext(), surplus)
     }
@@ -20,9 +24,11 @@ extension WorkerStateMachine {
             queue[index].isForeign = true
             tokens.append(queue[index].delivery.token)
         }
-        for index in slots.indices where slots[index].lease?.isHeld == true {
-            slots[index].lease?.isForeign = true
-            if let lease = slots[index].lease { tokens.append(lease.delivery.token) }
+        for index in slots.indices {
+            guard let lease = slots[index].lease else { continue }
+            // What is not listed is no debt on the new connection: its credit is among those of the new subscription.
+            slots[index].lease?.isForeign = lease.isHeld
+            if lease.isHeld { tokens.append(lease.delivery.token) }
         }
         return HeldLeases(generation: generation, tokens: tokens)
     }

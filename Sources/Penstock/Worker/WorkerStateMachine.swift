@@ -48,13 +48,14 @@ struct WorkerStateMachine<Waiter, Handle> {
 
     /// What is left to be done for a job that has ended.
     struct Finish {
-        var delivery: Delivery
         /// True where the lease is still held, and the server wants to know of the end.
         var isHeld: Bool
         /// The generation whose subscription gets a credit back from the client.
         var credit: Int?
         /// The slot has another task already.
         var isLeftBehind = false
+
+        static var leftBehind: Finish { Finish(isHeld: false, credit: nil, isLeftBehind: true) }
     }
 
     var slots: [Slot]
@@ -75,8 +76,10 @@ struct WorkerStateMachine<Waiter, Handle> {
     private(set) var isPaused = false
     /// Jobs that may run at the same time.
     private(set) var concurrency: Int
-    /// The concurrency was lowered once: more jobs can be under way than may run.
-    private(set) var hasShrunk = false
+    /// The highest that it has been.
+    private var concurrencyMax: Int
+    /// The concurrency was lowered: more jobs can be under way than may run.
+    private var hasShrunk: Bool { concurrency < concurrencyMax }
     /// The worker ends with the first job that it begins.
     let isSingle: Bool
     private(set) var hasBegunJob = false
@@ -85,6 +88,7 @@ struct WorkerStateMachine<Waiter, Handle> {
         slots = Array(repeating: Slot(), count: concurrency)
         openCount = concurrency
         self.concurrency = concurrency
+        concurrencyMax = concurrency
         self.isSingle = isSingle
     }
 
@@ -118,16 +122,13 @@ struct WorkerStateMachine<Waiter, Handle> {
     }
 
     mutating func finish(_ slot: Int, _ token: LeaseToken) -> Finish {
-        if !leftBehind.isEmpty, let lease = leftBehind.removeValue(forKey: token) {
-            return Finish(delivery: lease.delivery, isHeld: false, credit: nil, isLeftBehind: true)
+        if !leftBehind.isEmpty, leftBehind.removeValue(forKey: token) != nil {
+            return .leftBehind
         }
-        guard let lease = slots[slot].lease else { preconditionFailure("a slot without a job has ended one") }
+        // A server that has delivered one token twice has had two slots left behind for it.
+        guard let lease = slots[slot].lease, lease.delivery.token == token else { return .leftBehind }
         slots[slot].lease = nil
-        return Finish(
-            delivery: lease.delivery,
-            isHeld: lease.isHeld,
-            credit: lease.isForeign ? generation : nil
-        )
+        return Finish(isHeld: lease.isHeld, credit: lease.isForeign ? generation : nil)
     }
 
     /// Keeps what a slot's task is cancelled with.
@@ -199,8 +200,8 @@ struct WorkerStateMachine<Waiter, Handle> {
     }
 
     mutating func setConcurrency(_ concurrency: Int) -> Change {
-        if concurrency < self.concurrency { hasShrunk = true }
         self.concurrency = concurrency
+        concurrencyMax = max(concurrencyMax, concurrency)
         var change = Change()
         if isStopping { return change }
         while openCount < concurrency {

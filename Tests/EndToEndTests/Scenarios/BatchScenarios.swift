@@ -128,4 +128,130 @@ import Testing
             }
         }
     }
+
+    @Test func `a batch is cancelled with its last job that has no outcome`() async throws {
+        try await withPenstock { _, client in
+            let (begun, ended) = (Record<Int>(), Record<Bool>())
+            let batches = BatchOptions(size: 2, longestWait: .seconds(20))
+            let worker = Worker(client, queue: "q", batches: batches) { (batch: JobBatch<Int>) in
+                batch.complete(batch.jobs[0])
+                begun.add(batch.jobs.count)
+                do { try await Task.sleep(for: .seconds(600)) } catch { ended.add(Task.isCancelled) }
+            }
+            let queue = Queue("q", client)
+            let jobs = try await queue.addBulk([NewJob("n", data: 1), NewJob("n", data: 2)])
+            try await running(worker) {
+                await begun.wait(for: 1)
+                try await jobs[0].wait()
+                try await jobs[1].cancel()
+                await ended.wait(for: 1)
+                // The place of the batch is free again.
+                let more = try await queue.addBulk([NewJob("n", data: 3), NewJob("n", data: 4)])
+                await begun.wait(for: 2)
+                try await more[1].cancel()
+                await ended.wait(for: 2)
+            }
+        }
+    }
+
+    @Test func `a worker ends after the handlers of its batches, also those without a job`() async throws {
+        try await withPenstock { _, client in
+            let (begun, gate, ends) = (Record<Int>(), Gate(), Record<String>())
+            // With an outcome for every job the handler holds none any more.
+            let worker = Self.worker(client, grace: .seconds(600)) { job in
+                begun.add(job)
+                try? await Task.sleep(for: .seconds(600))
+                await gate.pass()
+                ends.add("handler")
+            }
+            let job = try await Queue("q", client).add("n", data: 1)
+            let running = Task {
+                try await worker.run()
+                ends.add("worker")
+            }
+            await begun.wait(for: 1)
+            try await job.wait()
+            worker.shutDown()
+            #expect(try await eventually { try await client.workers().isEmpty })
+            gate.open()
+            try await running.value
+            #expect(ends.entries == ["handler", "worker"])
+        }
+    }
+
+    @Test func `a worker does not wait longer than their grace for the handlers of its batches`() async throws {
+        try await withPenstock { _, client in
+            let (begun, gate, ends) = (Record<Int>(), Gate(), Record<String>())
+            let worker = Self.worker(client, grace: .zero) { job in
+                begun.add(job)
+                await gate.pass()
+                ends.add("handler")
+            }
+            let job = try await Queue("q", client).add("n", data: 1)
+            try await running(worker) {
+                await begun.wait(for: 1)
+                try await job.wait()
+            }
+            #expect(ends.count == 0)
+            gate.open()
+        }
+    }
+
+    /// A worker whose handlers complete their jobs, and are cancelled with the worker's end.
+    private static func worker(
+        _ client: PenstockClient,
+        grace: Duration,
+        _ handler: @escaping @Sendable (Int) async -> Void
+    ) -> Worker {
+        let options = Worker.Options(shutdownTimeout: .zero, cancellationGrace: grace)
+        return Worker(client, queue: "q", batches: BatchOptions(size: 1), options: options) { (batch: JobBatch<Int>) in
+            batch.complete(batch.jobs[0])
+            await handler(batch.jobs[0].data)
+        }
+    }
+
+    @Test func `a pause and the end give back the jobs that wait for a full batch`() async throws {
+        try await withPenstock { _, client in
+            let batches = BatchOptions(size: 3, longestWait: .seconds(6000))
+            let options = Worker.Options(shutdownTimeout: nil)
+            let worker = Worker(client, queue: "q", batches: batches, options: options) { (_: JobBatch<Int>) in
+                Issue.record("a batch that was not full has run")
+            }
+            let queue = Queue("q", client)
+            try await queue.addBulk([NewJob("n", data: 1), NewJob("n", data: 2)])
+            try await running(worker) {
+                let areHere = try await eventually { try await queue.counts().active == 2 }
+                #expect(areHere)
+                worker.pause()
+                #expect(try await eventually { try await queue.counts().waiting == 2 })
+                worker.resume()
+                #expect(try await eventually { try await queue.counts().active == 2 })
+            }
+            #expect(try await eventually { try await queue.counts().waiting == 2 })
+        }
+    }
+
+    @Test func `a lower concurrency gives back the jobs that are too many to begin`() async throws {
+        try await withPenstock { _, client in
+            let (begun, gate) = (Record<Int>(), Gate())
+            let batches = BatchOptions(size: 2, longestWait: .seconds(6000))
+            let worker = Worker(client, queue: "q", batches: batches, concurrency: 2) { (batch: JobBatch<Int>) in
+                for job in batch.jobs { batch.complete(job) }
+                begun.add(1)
+                await gate.pass()
+            }
+            let queue = Queue("q", client)
+            try await queue.addBulk((0..<8).map { NewJob("n", data: $0) })
+            try await running(worker) {
+                // Two batches run on without their jobs, and four jobs wait for them.
+                await begun.wait(for: 2)
+                let areHere = try await eventually { try await queue.counts().active == 4 }
+                #expect(areHere)
+                worker.concurrency = 1
+                #expect(try await eventually { try await queue.counts().waiting == 2 })
+                gate.open()
+                #expect(try await eventually { try await queue.counts().completed == 8 })
+            }
+        }
+    }
 }

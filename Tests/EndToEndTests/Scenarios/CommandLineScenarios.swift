@@ -74,7 +74,21 @@ import Testing
             #expect(retry.0 == "2 jobs run again\n" && retry.2 == 0)
             let none = try await penstock(server, "retry")
             #expect(none.2 == 64)
+            let one = try await penstock(server, "list", "--flow", "\(flow.id)", "--limit", "1")
+            #expect(one.0.count { $0 == "\n" } == 2)
         }
+    }
+}
+
+extension `The command line` {
+    @Test(arguments: [
+        ["--flow", "1", "--queue", "q"], ["--state", "failed"], ["--flow", "1", "--state", "failed"],
+        ["--queue", "q", "--name", "n"], ["--flow", "1", "--name", "n"],
+    ])
+    func `a list refuses options that mean nothing for it`(options: [String]) async throws {
+        let (output, errors, code) = try await penstock(port: 1, ["list"] + options)
+        #expect((output, code) == ("", 64))
+        #expect(errors.contains("--"))
     }
 }
 

@@ -72,9 +72,8 @@ import Testing
             await begun.wait(for: 1)
             try await job.cancel(reason: "no")
             gate.open()
-            // Revoked before its end, so that nothing is sent, or fenced at it.
-            let code = await code { _ = try await call.value }
-            #expect(code == nil || code == .fenced, "\(String(describing: code))")
+            // Revoked before its end, so that nothing is sent, or fenced at it: the same for who calls.
+            #expect(await code { _ = try await call.value } == .fenced)
             #expect(try await job.state() == .cancelled)
         }
     }
@@ -88,6 +87,31 @@ import Testing
                 handlers: [JobHandler(Price.self) { job in job.data.article.count }]
             )
             #expect(try await price.job.info().result(as: Int.self) == 3)
+        }
+    }
+
+    @Test func `a call that can't reach the server says so`() async throws {
+        try await PenstockClient.withClient(.tcp(host: "127.0.0.1", port: 1)) { client in
+            let code = await code {
+                try await client.processNext(from: ["q"], within: .milliseconds(5)) { (_: Job<Int>) in }
+            }
+            #expect(code == .timedOut)
+        }
+    }
+
+    @Test func `a call lets go of its handler before its time is over`() async throws {
+        final class Token: Sendable {}
+        try await withPenstock { _, client in
+            try await Queue("q", client).add("n")
+            func process() async throws -> @Sendable () -> Bool {
+                let token = Token()
+                try await client.processNext(from: ["q"], within: .seconds(3600)) { (_: Job<RawPayload>) in
+                    withExtendedLifetime(token) {}
+                }
+                return { [weak token] in token == nil }
+            }
+            let isGone = try await process()
+            #expect(try await eventually { isGone() })
         }
     }
 }

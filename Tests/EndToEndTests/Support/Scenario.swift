@@ -1,6 +1,7 @@
 import Penstock
 import PenstockTesting
 import Synchronization
+import TestSupport
 
 /// Runs a body with a server and a client of it.
 func withPenstock(_ body: (TestServer, PenstockClient) async throws -> Void) async throws {
@@ -28,7 +29,7 @@ func running(_ workers: Worker..., body: () async throws -> Void) async throws {
 final class Record<Entry: Sendable>: Sendable {
     private struct State {
         var entries: [Entry] = []
-        var waiters: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiting: [(count: Int, wakening: Wakening)] = []
     }
 
     private let state = Mutex(State())
@@ -37,34 +38,55 @@ final class Record<Entry: Sendable>: Sendable {
     var count: Int { state.withLock { $0.entries.count } }
 
     func add(_ entry: Entry) {
-        let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+        let ready = state.withLock { state in
             state.entries.append(entry)
             let count = state.entries.count
-            let ready = state.waiters.filter { $0.count <= count }.map(\.continuation)
-            state.waiters.removeAll { $0.count <= count }
+            let ready = state.waiting.filter { $0.count <= count }.map(\.wakening)
+            state.waiting.removeAll { $0.count <= count }
             return ready
         }
-        for continuation in ready { continuation.resume() }
+        for wakening in ready { wakening.fire() }
     }
 
-    /// Returns when there are `count` entries.
+    /// Returns when there are `count` entries, or the test is given up.
     func wait(for count: Int) async {
-        await withCheckedContinuation { continuation in
-            let isThere = state.withLock { state in
-                if state.entries.count >= count { return true }
-                state.waiters.append((count, continuation))
-                return false
-            }
-            if isThere { continuation.resume() }
+        let wakening = Wakening()
+        let isThere = state.withLock { state in
+            if state.entries.count >= count { return true }
+            state.waiting.append((count, wakening))
+            return false
         }
+        if !isThere { await wakening.wait() }
     }
 }
 
-/// Holds handlers until it is opened.
+/// Holds handlers until it is opened, also those that are cancelled: their worker leaves them behind.
 final class Gate: Sendable {
-    private let opened = Record<Void>()
-    func open() { opened.add(()) }
-    func pass() async { await opened.wait(for: 1) }
+    private struct State {
+        var isOpen = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    func open() {
+        let waiters = state.withLock { state in
+            state.isOpen = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    func pass() async {
+        await withCheckedContinuation { waiter in
+            let isOpen = state.withLock { state in
+                if !state.isOpen { state.waiters.append(waiter) }
+                return state.isOpen
+            }
+            if isOpen { waiter.resume() }
+        }
+    }
 }
 
 /// Asks until the answer is yes, for what has no event: so often that it takes ten seconds at least.

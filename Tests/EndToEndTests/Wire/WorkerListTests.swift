@@ -76,6 +76,24 @@ import Testing
         }
     }
 
+    @Test func `a session is listed with a queue of which it holds a job, however many others it holds`() async throws {
+        try await withWireServer { server in
+            let holder = try server.openClient()
+            let watcher = try server.openClient()
+            try holder.add(Limits.workerJobsMax + 1, queue: "many")
+            try holder.add(1, queue: "one")
+            try holder.subscribe(["many"], stream: 1, jobs: UInt32(Limits.workerJobsMax + 1))
+            _ = try holder.deliveries(Limits.workerJobsMax + 1)
+            try holder.subscribe(["one"], stream: 2)
+            _ = try holder.deliveries(1)
+            for stream in UInt32(1)...2 {
+                _ = try holder.request(Unsubscribe(), stream: stream, Unsubscribed.self).get()
+            }
+            let page = try watcher.request(GetWorkers(queue: "one"), WorkerPage.self).get()
+            #expect(page.rows.map(\.held) == [UInt32(Limits.workerJobsMax) + 2])
+        }
+    }
+
     @Test func `a walk through the workers names each once`() async throws {
         try await withWireServer { server in
             let client = try server.openClient()

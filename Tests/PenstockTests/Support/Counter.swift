@@ -1,10 +1,11 @@
 import Synchronization
+import TestSupport
 
 /// A count that tasks can wait for.
 final class Counter: Sendable {
     private struct State {
         var value = 0
-        var waiters: [(Int, CheckedContinuation<Void, Never>)] = []
+        var waiting: [(value: Int, wakening: Wakening)] = []
     }
 
     private let state = Mutex(State())
@@ -15,20 +16,20 @@ final class Counter: Sendable {
         let ready = state.withLock { state in
             state.value += amount
             let value = state.value
-            let ready = state.waiters.filter { $0.0 <= value }
-            state.waiters.removeAll { $0.0 <= value }
+            let ready = state.waiting.filter { $0.value <= value }.map(\.wakening)
+            state.waiting.removeAll { $0.value <= value }
             return ready
         }
-        for (_, waiter) in ready { waiter.resume() }
+        for wakening in ready { wakening.fire() }
     }
 
+    /// Returns when the count is `value`, or the test is given up.
     func wait(for value: Int) async {
-        await withCheckedContinuation { waiter in
-            let isReached = state.withLock { state in
-                if state.value < value { state.waiters.append((value, waiter)) }
-                return state.value >= value
-            }
-            if isReached { waiter.resume() }
+        let wakening = Wakening()
+        let isReached = state.withLock { state in
+            if state.value < value { state.waiting.append((value, wakening)) }
+            return state.value >= value
         }
+        if !isReached { await wakening.wait() }
     }
 }

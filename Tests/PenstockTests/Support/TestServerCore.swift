@@ -109,7 +109,7 @@ final class TestServerCore {
             if let error = scripted[.subscribe]?.popFirst() { return connection.refuse(header, error) }
             let message = try Subscribe(body: body)
             connection.streams[header.stream] = Stream(queues: message.queues, credits: Int(message.creditJobs))
-            connection.send(Subscribed(heartbeat: 10_000), correlation: correlation)
+            connection.send(Subscribed(heartbeat: 10_000), correlation: correlation, stream: header.stream)
         case .credit: connection.streams[header.stream]?.credits += Int(try Credit(body: body).jobs)
         case .unsubscribe:
             connection.streams[header.stream] = nil

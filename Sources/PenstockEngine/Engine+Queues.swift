@@ -73,9 +73,10 @@ extension Engine {
             guard let maximum = settings[queue]?.maxLength, maximum > 0 else { continue }
             let added = plan.nodes.count { !$0.isExisting && $0.fields.queue == index }
             guard added > 0 else { continue }
+            let replaced = plan.holds.count { $0.replacedJob != nil && $0.queue == index }
             let counts = queues[Int(queue.rawValue) - 1].counts
             let staged = staging?.counts.first { $0.queue == queue }?.counts.total ?? 0
-            let length = Int(counts.total - counts.finished) + Int(staged) + added
+            let length = Int(counts.total - counts.finished) + Int(staged) + added - replaced
             guard length > Int(maximum) else { continue }
             let name = Names.quoted(queues[Int(queue.rawValue) - 1].name)
             throw .refused(

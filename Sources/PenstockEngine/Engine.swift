@@ -53,6 +53,8 @@ package struct Engine: ~Copyable {
     var stagedExisting: (add: JobID, nodes: [(node: UInt32, job: JobID)]) = (.none, [])
     /// Nil where they have to be looked up.
     var nextRuns: NextRuns?
+    /// Elapsed time; nil where it has to be looked up.
+    var nextDeduplicationEnd: UInt64?
     /// False: no scheduler owes a run.
     var mayOweRuns = true
     var plan = AddPlan()
@@ -159,6 +161,7 @@ package struct Engine: ~Copyable {
             openSettlement = nil
             staging = nil
             nextRuns = nil
+            nextDeduplicationEnd = nil
             mayOweRuns = true
             dirtyQueues.removeAll()
             readyChanges.removeAll()
@@ -198,6 +201,7 @@ package struct Engine: ~Copyable {
             result.nextDue = try nextDue(transaction)
             result.nextTimed = try nextTimed(transaction)?.due ?? .max
             result.nextStartLimit = try nextStartLimit(transaction)?.due ?? .max
+            result.nextDeduplicationEnd = try findNextDeduplicationEnd(transaction)
             result.nextRuns = try findNextRuns(transaction)
             result.isSettling = meta.openSettlements > 0
             result.commandCount = batch.commands.count
@@ -241,7 +245,8 @@ package struct Engine: ~Copyable {
         case .report:
             let body = batch.arena.span.extracting(command.body)
             try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
-        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs,
+            .removeDeduplication:
             let body = batch.arena.span.extracting(command.body)
             try applyFlowCommand(command, at: place, body, &transaction, &result)
         case .stage:
@@ -279,6 +284,7 @@ package struct Engine: ~Copyable {
             result.freedSlots.append(command.slot)
         case .expire:
             try expire(&transaction, &result)
+            try sweepDeduplications(&transaction)
         case .promote:
             try promote(&transaction, &result)
             try promoteTimed(&transaction, &result)

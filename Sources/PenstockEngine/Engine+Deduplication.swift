@@ -111,6 +111,9 @@ extension Engine {
     // MARK: Writing
 
     /// Writes what the plan's nodes come to for the ids that they name; its queues are known.
+    ///
+    /// From here on nothing of it is refused any more: those of the nodes that have a hold and stand for another job
+    /// are deduplicated, each for its reason.
     mutating func writeHolds(
         _ body: RawSpan,
         _ transaction: inout WriteTransaction,

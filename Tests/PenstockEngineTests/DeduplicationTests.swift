@@ -256,6 +256,22 @@ import Testing
         #expect(try engine.flow(mixed.flow).counts.total == 2)
     }
 
+    @Test func `a job with a deduplication depends on none, and none on it, in its add`() throws {
+        let refused = [
+            ItemSpec.flow([job("x").deduplicated("a"), job("y", after: [.node("x")])]),
+            .flow([job("x"), job("y", after: [.node("x")]).deduplicated("a")]),
+            .single(job("x") { $0.repeatEvery = 1_000 }.deduplicated("a")),
+            .single(job("x", id: "own").deduplicated("a", keepsLast: true)),
+        ]
+        for spec in refused { #expect(try refusal { try engine.add(spec) } == .invalidOption) }
+        #expect(engine.open.engine.queues.isEmpty)
+        // Once it is stored it is a job as any other.
+        let first = try engine.add(job("first").deduplicated("a"))
+        let dependent = try engine.add(job("dependent", after: [.job(first)]))
+        try engine.complete(first)
+        #expect(try engine.state(dependent) == .waiting)
+    }
+
     @Test func `a job that an add replaces takes no part in its edges`() throws {
         let first = try engine.add(job("first", id: "own") { $0.delay = 100 }.deduplicated("a"))
         let replacing = ItemSpec.single(job("second").deduplicated("a", replaces: true))

@@ -57,7 +57,8 @@ import Testing
         var writer = WireWriter()
         AddTail(queues: ["q"], items: [AddItem(kind: .job, nodes: [node])]).encode(into: &writer)
         let bytes = writer.bytes
-        #expect(try AddTail(bytes.rawSpan, .add).items[0].nodes == [node])
+        let tail = try AddTail(bytes.rawSpan, .add)
+        #expect(tail.items[0].nodes == [node])
         for context in [AddContext.children, .completion, .firstPart, .laterPart, .template] {
             let error = #expect(throws: WireError.self) { _ = try AddTail(bytes.rawSpan, context) }
             #expect(error?.code == .invalidOption)

@@ -50,6 +50,12 @@ extension PenstockClient {
         if let frame = try plan.frame() {
             return try await command(frame) { (reader) throws(WireError) in try AddOutcome(from: &reader) }
         }
+        guard !plan.hasDeduplications else {
+            throw PenstockError(
+                .addTooLarge,
+                "An add with deduplications holds at most \(Limits.jobsPerAddMax) jobs and takes at most \(Limits.frameBytesMax) bytes. Split it into several adds."
+            )
+        }
         let parts = plan.parts
         guard parts.totals.bytes <= Limits.stagedBytesMax else {
             throw PenstockError(

@@ -14,6 +14,10 @@ struct AddPlan {
         var job: JobID
         /// True: its custom id or its key was taken, and `job` is the stored job.
         var isExisting = false
+        /// Why it stands for that.
+        var reason = AddOutcome.Reason.existing
+        /// Index of the hold of its deduplication id; -1 where it has none.
+        var hold = -1
         /// The first dependent among the new edges, and its edge's position.
         var firstDependent = JobID.none
         var firstDependentPosition: UInt32 = 0
@@ -83,6 +87,11 @@ struct AddPlan {
     /// New edges whose dependent is a stored job.
     var hasHungEdges = false
     var held: Held?
+    /// The deduplication ids that nodes name, and their places by queue name, NUL and id.
+    var holds: [DeduplicationHold] = []
+    var holdPlaces: [[UInt8]: Int] = [:]
+    /// Nodes have taken the places of others.
+    var hasReplacedNodes = false
     /// The held job among the nodes, the last of them, where it is given children.
     var holder: Int?
 
@@ -101,6 +110,11 @@ struct AddPlan {
         customNodes.removeAll(keepingCapacity: true)
         keyNodes.removeAll(keepingCapacity: true)
         lastDependent.removeAll(keepingCapacity: true)
+        if !holds.isEmpty {
+            holds.removeAll(keepingCapacity: true)
+            holdPlaces.removeAll(keepingCapacity: true)
+            hasReplacedNodes = false
+        }
         hasHungEdges = false
         held = nil
         holder = nil
@@ -131,6 +145,7 @@ struct AddPlan {
             guard shape.newNodes < shape.nodes else { continue }
             for node in range where nodes[node].isExisting {
                 writer.u32(UInt32(node - shape.firstNode))
+                writer.u8(nodes[node].reason.rawValue)
                 writer.jobID(nodes[node].job)
             }
         }

@@ -27,6 +27,8 @@ package struct Command: Sendable {
         case setQueue
         /// Delayed jobs need not wait any longer, whoever says so.
         case promoteJobs
+        /// The next add with a deduplication id makes a job.
+        case removeDeduplication
         /// The times that the calendar says stand before the message's body.
         case setScheduler
         case removeScheduler
@@ -48,7 +50,7 @@ package struct Command: Sendable {
         case stall
         /// The attempt took longer than its job allows.
         case timeOut
-        /// Jobs were not started in time.
+        /// Jobs were not started in time; deduplication ids are free again.
         case expire
         /// Delayed jobs are due.
         case promote
@@ -202,6 +204,8 @@ package struct BatchResult: Sendable {
     package var nextTimed: UInt64 = .max
     /// Elapsed time at which the next job fails if nobody starts it; `.max` where there is none.
     package var nextStartLimit: UInt64 = .max
+    /// Elapsed time at which the next deduplication id is free that is held for a time; `.max` where there is none.
+    package var nextDeduplicationEnd: UInt64 = .max
     /// When schedulers are due next.
     package var nextRuns = NextRuns()
     /// One of the commands was about a scheduler that was due; and one of those stays due until there is room.
@@ -250,6 +254,7 @@ package struct BatchResult: Sendable {
         nextDue = .max
         nextTimed = .max
         nextStartLimit = .max
+        nextDeduplicationEnd = .max
         nextRuns = NextRuns()
         hasRunSchedulers = false
         hasRunsWaitingForRoom = false

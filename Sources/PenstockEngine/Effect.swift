@@ -43,6 +43,9 @@ struct Effect: Equatable {
         /// Makes the delayed jobs of a queue ready. Subject: the queue. Cursor, detail: when the one seen last was due,
         /// and its id. Bound: when the last one is due.
         case promoteQueue = 16
+        /// Frees the deduplication ids of a queue that is obliterated. Subject: the queue. Cursor: the hash of the next id.
+        /// Bound: jobs from this id on keep theirs.
+        case forgetDeduplications = 17
     }
 
     static let byteCount = 48

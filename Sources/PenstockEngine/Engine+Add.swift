@@ -33,6 +33,7 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         try makeQueues(of: body, &result)
+        if !plan.holds.isEmpty { try writeHolds(body, &transaction, &result) }
         linkDependents()
         var nextEdge = 0
         for item in plan.items.indices {
@@ -185,6 +186,7 @@ extension Engine {
         if !node.fields.customID.isEmpty { record.flags.insert(.hasCustomID) }
         if options.keepCompleted != nil || options.keepFailed != nil { record.flags.insert(.hasRetention) }
         if node.fields.hasExtras { record.marks.insert(.hasExtras) }
+        if node.hold >= 0 { record.marks.insert(.hasDeduplication) }
         if options.ttl > 0 { record.marks.insert(.hasTTL) }
         if options.at > 0 { record.marks.insert(.isTimed) }
         if joins { record.marks.insert(.isAddedLater) }

@@ -39,6 +39,21 @@ extension Engine {
         try planNodes(template, transaction)
     }
 
+    /// Fills ``plan`` from an add that was kept, which has its queue's defaults already; nothing is written.
+    mutating func makePlan(
+        kept tail: RawSpan,
+        _ transaction: borrowing WriteTransaction
+    ) throws(PlanError) {
+        plan.removeAll()
+        do throws(WireError) {
+            var decoder = try AddDecoder(tail: tail, .add)
+            try readNodes(&decoder, givingDefaults: false)
+        } catch {
+            throw .refused(error)
+        }
+        try planNodes(tail, transaction)
+    }
+
     private mutating func planNodes(
         _ body: RawSpan,
         _ transaction: borrowing WriteTransaction
@@ -47,17 +62,18 @@ extension Engine {
         try findCustomIDsTwice(body)
         try findChildKeysTwice(body)
         for index in plan.nodes.indices { try planEdges(of: index, body, transaction) }
+        if !plan.holds.isEmpty { try checkReplaced(body) }
         try planChildren(body, transaction)
         if plan.hasHungEdges { try findCycles(transaction) }
     }
 
-    mutating func readNodes(_ decoder: inout AddDecoder) throws(WireError) {
+    mutating func readNodes(_ decoder: inout AddDecoder, givingDefaults: Bool = true) throws(WireError) {
         for _ in 0..<decoder.queueCount {
             let range = try decoder.nextQueue()
             plan.queueNames.append(range)
             plan.queues.append(try queueID(decoder.bytes.extracting(range)))
         }
-        if !settings.isEmpty { giveDefaults(to: &decoder) }
+        if givingDefaults && !settings.isEmpty { giveDefaults(to: &decoder) }
         for item in 0..<(try decoder.itemCount()) {
             let fields = try decoder.nextItem()
             let nodes = fields.nodes
@@ -98,7 +114,8 @@ extension Engine {
 
     /// Gives every node its id: the stored job's where its key or its custom id is taken, else the next one.
     mutating func giveIDs(_ body: RawSpan, _ transaction: borrowing WriteTransaction) throws(PlanError) {
-        var next = staging.map { $0.firstJob.rawValue + UInt64($0.newJobs) } ?? meta.nextJob
+        let first = staging.map { $0.firstJob.rawValue + UInt64($0.newJobs) } ?? meta.nextJob
+        var next = first
         for index in plan.nodes.indices {
             let node = plan.nodes[index]
             if !node.fields.customID.isEmpty { plan.customNodes.append(index) }
@@ -123,10 +140,15 @@ extension Engine {
                     continue
                 }
             }
+            if !node.fields.deduplication.isEmpty, try isDeduplicated(index, body, transaction) {
+                plan.nodes[index].isExisting = true
+                continue
+            }
             plan.nodes[index].job = JobID(next)
             plan.items[node.item].newNodes += 1
             next += 1
         }
+        if !plan.holds.isEmpty { giveHolders(from: first) }
         plan.lastDependent.append(contentsOf: repeatElement(-1, count: plan.nodes.count))
     }
 
@@ -276,6 +298,14 @@ extension Engine {
                 )
             }
             let node = Int(target)
+            guard plan.nodes[node].fields.deduplication.isEmpty else {
+                throw .refused(
+                    WireError(
+                        .invalidOption,
+                        "\(describe(index, body)) depends on \(describe(node, body)), which has a deduplication: nothing can depend on it in its add."
+                    )
+                )
+            }
             guard plan.lastDependent[node] != index else { throw .refused(twice(index, plan.nodes[node].job, body)) }
             plan.lastDependent[node] = index
             if plan.nodes[node].item == plan.nodes[index].item { plan.nodes[node].isNamedInItem = true }

@@ -35,6 +35,9 @@ extension Engine {
         case .obliterate(let force):
             if !force, let job = try leasedJob({ $0.queue == queue }, transaction) { throw .refused(leased(job)) }
             try planning { () throws(LMDBError) in try forgetSettings(of: queue, &transaction, &result) }
+            var ids = Effect(.forgetDeduplications, UInt64(queue.rawValue))
+            ids.bound = meta.nextJob
+            effects.append(ids)
             // Finished ones first: those that are cancelled here have to tell that before they go.
             let states: [JobState] = [
                 .completed, .failed, .cancelled, .waitingChildren, .waiting, .delayed, .active,

@@ -98,6 +98,7 @@ extension Engine {
         case .clean: try clean(effect, &transaction, &result)
         case .promoteQueue: try promoteQueue(effect, &transaction, &result)
         case .start: try start(effect, &transaction, &result)
+        case .forgetDeduplications: try forgetDeduplications(effect, &transaction)
         }
     }
 

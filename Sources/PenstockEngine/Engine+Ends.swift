@@ -20,6 +20,7 @@ extension Engine {
         try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
         if record.marks.contains(.repeats) { try goOnRepeating(job, record, &transaction) }
+        if record.marks.contains(.hasDeduplication) { try endDeduplication(of: job, record, &transaction, &result) }
         if record.dependents > 0 {
             expect(record.dependents)
             effects.append(Effect(.tell, job))

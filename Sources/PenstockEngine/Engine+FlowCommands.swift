@@ -2,7 +2,7 @@ import LMDB
 import PenstockWire
 
 /// Commands about jobs, flows and queues that exist, from any client: cancel, retry, finish by hand, resolve an edge by
-/// hand, remove, update, clear logs, promote, set.
+/// hand, remove, update, clear logs, promote, set, free a deduplication id.
 extension Engine {
     /// Applies the command, or refuses it with nothing written.
     ///
@@ -33,6 +33,8 @@ extension Engine {
             case .clearLogs: try clearLogs(read(ClearLogs.self, body), &transaction)
             case .setQueue: try setQueue(read(SetQueue.self, body), &transaction, &result)
             case .promoteJobs: try promote(read(Promote.self, body), &transaction, &result)
+            case .removeDeduplication:
+                try removeDeduplication(read(RemoveDeduplication.self, body), &transaction, &result)
             default: preconditionFailure("\(command.kind) is no command about a flow")
             }
         } catch {

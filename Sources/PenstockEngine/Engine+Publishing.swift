@@ -55,7 +55,7 @@ extension Engine {
         for command: Command,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        var writer = WireWriter(capacity: 64 + Int(record.items) * 24 + stagedExisting.nodes.count * 12)
+        var writer = WireWriter(capacity: 64 + Int(record.items) * 24 + stagedExisting.nodes.count * 13)
         writer.u16(UInt16(record.items))
         var node: UInt32 = 0
         var existing = stagedExisting.nodes[...]
@@ -67,6 +67,7 @@ extension Engine {
             writer.u32(item.nodes - item.newJobs)
             while let entry = existing.first, entry.node < node + item.nodes {
                 writer.u32(entry.node - node)
+                writer.u8(AddOutcome.Reason.existing.rawValue)
                 writer.jobID(entry.job)
                 existing.removeFirst()
             }

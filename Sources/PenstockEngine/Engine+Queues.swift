@@ -80,8 +80,9 @@ extension Engine {
         let added = plan.nodes.count { !$0.isExisting && plan.queues[Int($0.fields.queue)] == queue }
         let staged = staging?.counts.first { $0.queue == queue }?.counts.total ?? 0
         guard added > 0 || staged > 0 else { return }
+        let replaced = plan.holds.count { $0.replacedJob != nil && plan.queues[Int($0.queue)] == queue }
         let counts = queues[Int(queue.rawValue) - 1].counts
-        let length = Int(counts.total - counts.finished) + Int(staged) + added
+        let length = Int(counts.total - counts.finished) + Int(staged) + added - replaced
         guard length > Int(maximum) else { return }
         let name = Names.quoted(queues[Int(queue.rawValue) - 1].name)
         throw .refused(

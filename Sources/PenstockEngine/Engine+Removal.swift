@@ -49,6 +49,7 @@ extension Engine {
         try note(record.flow, &transaction)
         try takeOut(&record, effect, &transaction, &result)
         try freeCustomID(record, job, &transaction)
+        if record.marks.contains(.hasDeduplication) { try freeDeduplication(of: job, record, &transaction, &result) }
         if record.marks.contains(.hasChildKeys) { try deleteChildKeys(of: job, &transaction) }
         if !record.marks.isDisjoint(with: [.hasLogs, .hasProgress]) { try deleteReports(of: job, &transaction) }
         if record.marks.contains(.hasAttempts) { try deleteRows(of: job, in: tables.attempts, &transaction) }

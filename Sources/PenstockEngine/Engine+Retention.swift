@@ -125,6 +125,9 @@ extension Engine {
             if try mayGo(key.job, record, &transaction) {
                 effects.touched += 1
                 retentionWalk.taken += 1
+                if record.marks.contains(.hasDeduplication) {
+                    try keepDeduplication(of: key.job, record, &transaction)
+                }
                 if let rest = try remove(Effect(.remove, key.job), &transaction, &result) { effects.append(rest) }
                 return
             }

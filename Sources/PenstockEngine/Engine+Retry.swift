@@ -96,6 +96,7 @@ extension Engine {
         record.marks.subtract([.isSkipped, .isPruned])
         if record.marks.contains(.hasExtras) { try renewStartLimit(&record, of: job, transaction) }
         try rewrite(&record, of: job, outcome: .none, RawSpan(), &transaction)
+        if record.marks.contains(.hasDeduplication) { try retakeDeduplication(of: job, record, &transaction) }
         expect(record.dependents)
         if record.dependents > 0 { effects.append(Effect(.reopen, job.rawValue, detail: wasPruned ? 1 : 0)) }
     }

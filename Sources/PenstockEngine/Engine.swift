@@ -53,6 +53,8 @@ package struct Engine: ~Copyable {
     var stagedExisting: (add: JobID, nodes: [(node: UInt32, job: JobID)]) = (.none, [])
     /// Nil where they have to be looked up.
     var nextRuns: NextRuns?
+    /// Elapsed time; nil where it has to be looked up.
+    var nextDeduplicationEnd: UInt64?
     /// False: no scheduler owes a run.
     var mayOweRuns = true
     var plan = AddPlan()
@@ -184,6 +186,7 @@ package struct Engine: ~Copyable {
             openSettlement = nil
             staging = nil
             nextRuns = nil
+            nextDeduplicationEnd = nil
             mayOweRuns = true
             dirtyQueues.removeAll()
             readyChanges.removeAll()
@@ -223,6 +226,7 @@ package struct Engine: ~Copyable {
             result.nextDue = try nextDue(transaction)
             result.nextTimed = try nextTimed(transaction)?.due ?? .max
             result.nextStartLimit = try nextStartLimit(transaction)?.due ?? .max
+            result.nextDeduplicationEnd = try findNextDeduplicationEnd(transaction)
             result.nextRuns = try findNextRuns(transaction)
             result.isSettling = meta.openSettlements > 0
             result.commandCount = batch.commands.count
@@ -266,7 +270,8 @@ package struct Engine: ~Copyable {
         case .report:
             let body = batch.arena.span.extracting(command.body)
             try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
-        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs:
+        case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs,
+            .removeDeduplication:
             let body = batch.arena.span.extracting(command.body)
             let isFull = refusingAdds || isOverQuota
             try applyFlowCommand(command, at: place, body, isFull: isFull, &transaction, &result)
@@ -305,6 +310,7 @@ package struct Engine: ~Copyable {
             result.freedSlots.append(command.slot)
         case .expire:
             try expire(&transaction, &result)
+            try sweepDeduplications(&transaction)
         case .promote:
             try promote(&transaction, &result)
             try promoteTimed(&transaction, &result)

@@ -66,6 +66,8 @@ struct JobRecord: Sendable {
         static let hasLogs = Marks(rawValue: 1 << 8)
         /// There are rows of its attempts.
         static let hasAttempts = Marks(rawValue: 1 << 9)
+        /// It was added with a deduplication id, and may hold it.
+        static let hasDeduplication = Marks(rawValue: 1 << 10)
         /// Its time to start is bounded, and nobody has started it.
         static let hasTTL = Marks(rawValue: 1 << 12)
         /// Its worker has reported progress.

@@ -108,6 +108,10 @@ struct PayloadRow: ~Escapable {
         get throws(WireError) { try bytes.headers(try extra(OptionTag.headers)) }
     }
 
+    var deduplication: Deduplication? {
+        get throws(WireError) { try bytes.deduplication(try extra(OptionTag.deduplication)) }
+    }
+
     /// Appends the row of a node of an add; `source` holds the node's bytes.
     static func encode(
         _ node: NodeFields,

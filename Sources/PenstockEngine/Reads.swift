@@ -155,6 +155,7 @@ package struct Reads {
                 view.options.repeatEvery = payload.repeatEvery
                 try payload.readRare(into: &view.options)
                 view.headers = try payload.headers
+                view.deduplication = try payload.deduplication
                 view.data = bytes.array(payload.data)
             }
         }

@@ -9,6 +9,7 @@ package struct Tables: Sendable {
         "settling", "flowsByName", "flowMetadata", "childKeys", "staged", "stagedAdds", "stagedItems",
         "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
         "startLimits", "startLimitsDue", "attempts", "reports", "logs", "timed", "queueSettings", "priorities",
+        "deduplications", "deduplicationsDue", "deduplicationsKept",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -95,6 +96,12 @@ package struct Tables: Sendable {
     let queueSettings: Table<UInt64>
     /// How many ready jobs a queue has of a priority, but for priority 0: those are counted in the queue's row.
     let priorities: Table<PriorityKey>
+    /// ``DeduplicationRecord`` by queue and deduplication id: who holds it.
+    let deduplications: Table<DeduplicationKey>
+    /// Those that are held for a time, by its end; no value.
+    let deduplicationsDue: Table<DeduplicationDueKey>
+    /// The adds that are kept until the job that holds their id has ended, each as the end of an ADD's body.
+    let deduplicationsKept: Table<DeduplicationKey>
 
     init(_ environment: Environment) {
         meta = environment.table("meta")
@@ -137,6 +144,9 @@ package struct Tables: Sendable {
         timed = environment.table("timed")
         queueSettings = environment.table("queueSettings")
         priorities = environment.table("priorities")
+        deduplications = environment.table("deduplications")
+        deduplicationsDue = environment.table("deduplicationsDue")
+        deduplicationsKept = environment.table("deduplicationsKept")
     }
 }
 

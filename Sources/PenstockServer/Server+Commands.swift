@@ -59,6 +59,7 @@ extension Server {
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
         case .setQueue: try change(.setQueue, body, session)
+        case .removeDeduplication: try change(.removeDeduplication, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)
@@ -259,9 +260,13 @@ extension Server {
         stage(Command(.promote))
     }
 
-    /// Asks for the jobs to be failed that nobody has started in time.
+    /// Milliseconds between the end of the time that a deduplication id is held for and the sweep that deletes its row:
+    /// nobody sees the row meanwhile, and many go at once.
+    static let sweepMilliseconds: UInt64 = 10_000
+
+    /// Asks for the jobs to be failed that nobody has started in time, and for the deduplication ids to be swept.
     func expireDue() {
-        guard !isExpiring, nextStartLimit <= clock.elapsed else { return }
+        guard !isExpiring, min(nextStartLimit, nextSweep) <= clock.elapsed else { return }
         isExpiring = true
         stage(Command(.expire))
     }

@@ -98,6 +98,11 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.attempts(request, snapshot, leases)
             }
+        case .getDeduplication:
+            let request = try GetDeduplication(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.deduplication(request, snapshot, elapsed: clock.elapsed)
+            }
         case .getWorkers:
             connection.send(try workers(GetWorkers(body: body)), correlation: header.correlation)
         case .getServer:

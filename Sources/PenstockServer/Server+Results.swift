@@ -25,6 +25,8 @@ extension Server {
         isPromoting = false
         nextTimed = result.nextTimed
         nextStartLimit = result.nextStartLimit
+        nextSweep = result.nextDeduplicationEnd
+        if nextSweep != .max { nextSweep += Server.sweepMilliseconds }
         isExpiring = false
         learnSchedulers(result)
         if result.hasCarriedOn { isCarryingOn = false }

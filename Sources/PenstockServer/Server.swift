@@ -51,6 +51,8 @@ package final class Server {
     /// Elapsed time at which the time to start of a job is over; and a command that fails such jobs is under way.
     var nextStartLimit: UInt64 = 0
     var isExpiring = false
+    /// Elapsed time at which deduplication ids are swept whose time is over.
+    var nextSweep = UInt64.max
     var schedulers = SchedulerWatch()
     /// Large effects are left to be carried on with; and the next slice has been asked for.
     var isSettling = false
@@ -347,9 +349,10 @@ package final class Server {
             // No timer goes by the wall clock: a jump of it is looked for now and then.
             next = min(next, nextTimed > wall ? now + min(nextTimed - wall, Server.wallLookMilliseconds) : now)
         }
-        if nextStartLimit != .max && !isExpiring {
+        if min(nextStartLimit, nextSweep) != .max && !isExpiring {
             let elapsed = clock.elapsed
-            next = min(next, nextStartLimit > elapsed ? now + (nextStartLimit - elapsed) : now)
+            let due = min(nextStartLimit, nextSweep)
+            next = min(next, due > elapsed ? now + (due - elapsed) : now)
         }
         if !isStopping {
             next = min(next, retention.due(now: now, elapsed: clock.elapsed, isSettling: isSettling))

@@ -209,6 +209,7 @@ package struct AddDecoder: ~Escapable {
             customID: .empty,
             childKey: .empty,
             headers: .empty,
+            deduplication: .empty,
             options: defaults.isEmpty ? .default : defaults[queue] ?? .default
         )
         let optionCount = Int(try reader.u8())
@@ -229,7 +230,31 @@ package struct AddDecoder: ~Escapable {
         if fields.options.at > 0 && seen & 1 << UInt32(OptionTag.delay) == 0 { fields.options.delay = 0 }
         if optionCount > 0 { try fields.options.validate() }
         if context.isTemplate { try checkTemplate(fields) }
+        if !fields.deduplication.isEmpty { try checkDeduplication(fields) }
         return fields
+    }
+
+    /// Refuses a deduplication beside what it has no meaning with. Nobody may depend on the job either: see the plan.
+    private func checkDeduplication(_ fields: NodeFields) throws(WireError) {
+        guard context.allowsDeduplication else {
+            throw WireError(
+                .invalidOption,
+                "A deduplication stands in an ADD only: not in what a worker adds under its lease, in a large add or in a template."
+            )
+        }
+        guard fields.dependencyCount == 0 else {
+            throw WireError(.invalidOption, "A job with a deduplication has no dependencies; this one names some.")
+        }
+        guard fields.options.repeatEvery == 0 else {
+            throw WireError(.invalidOption, "A job is repeated or has a deduplication, not both.")
+        }
+        if fields.customID.isEmpty { return }
+        guard try reader.bytes.deduplication(fields.deduplication)?.keepsLastIfActive != true else {
+            throw WireError(
+                .invalidOption,
+                "A job has a custom id or is kept while another one is active, not both: what is kept has no id yet."
+            )
+        }
     }
 
     private func checkTemplate(_ fields: NodeFields) throws(WireError) {
@@ -265,6 +290,9 @@ package struct AddDecoder: ~Escapable {
         case OptionTag.headers:
             try Headers.check(reader.bytes)
             fields.headers = place
+        case OptionTag.deduplication:
+            _ = try Deduplication(from: &reader)
+            fields.deduplication = place
         default:
             guard try fields.options.read(tag, &reader) else { return }
             try reader.end("an option")

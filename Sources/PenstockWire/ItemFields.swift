@@ -45,11 +45,14 @@ package struct AddContext: Sendable {
     package var goesOn = false
     /// It is added at every run: it must not name what is there only once.
     package var isTemplate = false
+    /// A job can have a deduplication: it is in no other job's way, and there at once.
+    package var allowsDeduplication = false
     package var itemsMax = Limits.itemsPerAddMax
     package var jobsMax = Limits.jobsPerAddMax
 
-    /// An ADD, and what is added with a completion.
-    package static let add = AddContext()
+    package static let add = AddContext(allowsDeduplication: true)
+    /// What is added with a completion.
+    package static let completion = AddContext()
     /// What a worker adds to the job that it holds.
     package static let children = AddContext(allowsChildren: true)
     /// The first part of a large add.

@@ -14,6 +14,8 @@ package enum Limits {
     package static let nameBytesMax = 255
     /// Bytes of a custom id in UTF-8; at least one, no `:`, not only digits.
     package static let customIDBytesMax = 255
+    /// Bytes of a deduplication id in UTF-8; at least one.
+    package static let deduplicationIDBytesMax = 255
     /// Bytes of a failure's message in UTF-8. A longer one is refused, not cut: the SDK cuts before it sends.
     package static let failureMessageBytesMax = 4096
     /// Bytes of a failure's details (a stack trace, say).

@@ -66,6 +66,17 @@ package enum Names {
         try checkText(key, "child's key")
     }
 
+    /// A deduplication id: 1 to 255 bytes of UTF-8.
+    package static func checkDeduplication(_ id: RawSpan) throws(WireError) {
+        guard id.byteCount > 0, id.byteCount <= Limits.deduplicationIDBytesMax else {
+            throw WireError(
+                .invalidOption,
+                "A deduplication id of \(id.byteCount) bytes; 1 to \(Limits.deduplicationIDBytesMax) are allowed."
+            )
+        }
+        try checkText(id, "deduplication id")
+    }
+
     /// A scheduler's id: 1 to 255 bytes of UTF-8.
     package static func checkScheduler(_ id: RawSpan) throws(WireError) {
         guard id.byteCount > 0, id.byteCount <= Limits.schedulerIDBytesMax else {

@@ -14,12 +14,16 @@ package struct NodeFields: Sendable {
     package var childKey: ByteRange
     /// ``Headers``, checked; empty where none were given.
     package var headers: ByteRange
+    /// ``Deduplication``, checked; empty where none was given.
+    package var deduplication: ByteRange
     package var options: NodeOptions
 
     /// The options that few jobs have and that are no numbers, by tag: as the database keeps them.
-    package var extras: [(tag: UInt16, place: ByteRange)] { [(OptionTag.headers, headers)] }
+    package var extras: [(tag: UInt16, place: ByteRange)] {
+        [(OptionTag.headers, headers), (OptionTag.deduplication, deduplication)]
+    }
     /// True where the job has any option that few have.
-    package var hasExtras: Bool { !headers.isEmpty || options.hasRare }
+    package var hasExtras: Bool { !headers.isEmpty || !deduplication.isEmpty || options.hasRare }
 
     /// Of a job that is in no message: it is stored, and takes part in an add.
     package static let none = NodeFields(
@@ -32,6 +36,7 @@ package struct NodeFields: Sendable {
         customID: .empty,
         childKey: .empty,
         headers: .empty,
+        deduplication: .empty,
         options: .default
     )
 }

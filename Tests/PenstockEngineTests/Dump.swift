@@ -16,6 +16,7 @@ struct Dump {
         var delay: UInt64 = 0
         var hasBackoff = false
         var customID: [UInt8] = []
+        var deduplication: [UInt8] = []
     }
 
     var meta: MetaRecord?
@@ -57,6 +58,9 @@ struct Dump {
     /// The lines of logs, and the bytes of each one's text.
     var logs: [(key: EdgeKey, bytes: Int)] = []
     var timed: [DelayedKey] = []
+    var deduplications: [DeduplicationKey: DeduplicationRecord] = [:]
+    var deduplicationsDue: [DeduplicationDueKey] = []
+    var deduplicationsKept: Set<DeduplicationKey> = []
     var schedulerRuns: [(run: SchedulerRunKey, id: [UInt8])] = []
 
     init(_ environment: Environment, _ reader: SnapshotReader) throws {
@@ -82,7 +86,8 @@ struct Dump {
                 hasName: !row.name.isEmpty,
                 delay: row.delay,
                 hasBackoff: row.backoff != .none,
-                customID: value.array(row.customID)
+                customID: value.array(row.customID),
+                deduplication: Array((try row.deduplication?.id ?? "").utf8)
             )
             payloads.append(JobID(key), payload)
         }
@@ -130,6 +135,9 @@ struct Dump {
         try walk(tables.reports, snapshot) { reports[JobID($0)] = try ReportRecord.decode($1).0 }
         try walk(tables.logs, snapshot) { logs.append(($0, $1.byteCount - Engine.logHeadBytes)) }
         try walk(tables.timed, snapshot) { key, _ in timed.append(key) }
+        try walk(tables.deduplications, snapshot) { deduplications[$0] = try DeduplicationRecord($1) }
+        try walk(tables.deduplicationsDue, snapshot) { key, _ in deduplicationsDue.append(key) }
+        try walk(tables.deduplicationsKept, snapshot) { key, _ in deduplicationsKept.insert(key) }
         try walk(tables.schedulersDue, snapshot) { key, _ in schedulersDue.append(key) }
         try walk(tables.schedulerRuns, snapshot) { schedulerRuns.append(($0, [UInt8](copying: $1))) }
         var cursor = try snapshot.cursor(in: tables.customIDs)

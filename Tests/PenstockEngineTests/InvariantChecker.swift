@@ -52,6 +52,7 @@ struct InvariantChecker {
         copy.checkSessions()
         copy.checkSchedulers()
         copy.checkRareRows()
+        copy.checkDeduplications()
         copy.checkPriorities()
         return copy.found
     }

@@ -45,6 +45,26 @@ struct NodeSpec {
     /// In a child of a held job: its key there.
     var key: String?
     var headers = Headers()
+    var deduplication: Deduplication?
+
+    /// The same node with a deduplication.
+    func deduplicated(
+        _ id: String,
+        ttl: UInt64 = 0,
+        extends: Bool = false,
+        replaces: Bool = false,
+        keepsLast: Bool = false
+    ) -> NodeSpec {
+        var node = self
+        node.deduplication = Deduplication(
+            id: id,
+            ttl: ttl,
+            extends: extends,
+            replaces: replaces,
+            keepsLastIfActive: keepsLast
+        )
+        return node
+    }
 
     /// The same node with a key.
     func keyed(_ key: String) -> NodeSpec {
@@ -121,6 +141,7 @@ extension Add {
                         customID: node.customID,
                         childKey: node.key,
                         headers: node.headers,
+                        deduplication: node.deduplication,
                         options: node.options
                     )
                 )

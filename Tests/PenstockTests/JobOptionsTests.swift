@@ -70,9 +70,11 @@ struct JobOptionsTests {
     }
 
     @Test func `an id is no default`() {
-        let defaults = OptionDefaults.none.behind(["q": JobOptions(id: "x")])
-        let error = #expect(throws: PenstockError.self) { try defaults.check() }
-        #expect(error?.code == .invalidOption)
+        for options in [JobOptions(id: "x"), JobOptions(deduplication: .init("x"))] {
+            let defaults = OptionDefaults.none.behind(["q": options])
+            let error = #expect(throws: PenstockError.self) { try defaults.check() }
+            #expect(error?.code == .invalidOption)
+        }
     }
 
     @Test func `retention and repetition reach the wire in its units`() throws {

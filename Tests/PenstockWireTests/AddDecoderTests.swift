@@ -52,6 +52,19 @@ import Testing
         #expect(writer.bytes == [5, 0x80, 0, 0])
     }
 
+    @Test func `a deduplication stands in an add, and in nothing that is like one`() throws {
+        let node = AddNode(queue: 0, name: "n", deduplication: Deduplication(id: "a", ttl: 5, replaces: true))
+        var writer = WireWriter()
+        AddTail(queues: ["q"], items: [AddItem(kind: .job, nodes: [node])]).encode(into: &writer)
+        let bytes = writer.bytes
+        let tail = try AddTail(bytes.rawSpan, .add)
+        #expect(tail.items[0].nodes == [node])
+        for context in [AddContext.children, .completion, .firstPart, .laterPart, .template] {
+            let error = #expect(throws: WireError.self) { _ = try AddTail(bytes.rawSpan, context) }
+            #expect(error?.code == .invalidOption)
+        }
+    }
+
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
     func `the add at the end of another command is read in place as it is read as a value`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -35,6 +35,7 @@ import Testing
         "queueNameBytesMax": UInt64(Limits.queueNameBytesMax),
         "nameBytesMax": UInt64(Limits.nameBytesMax),
         "customIDBytesMax": UInt64(Limits.customIDBytesMax),
+        "deduplicationIDBytesMax": UInt64(Limits.deduplicationIDBytesMax),
         "failureMessageBytesMax": UInt64(Limits.failureMessageBytesMax),
         "failureDetailsBytesMax": UInt64(Limits.failureDetailsBytesMax),
         "errorMessageBytesMax": UInt64(Limits.errorMessageBytesMax),
@@ -139,7 +140,7 @@ import Testing
 
     @Test func `the outcome of the largest large add fits a frame`() {
         let items = Limits.itemsPerAddMax * 24
-        let existing = Limits.stagedExistingMax * 12
+        let existing = Limits.stagedExistingMax * AddOutcome.Existing.byteCount
         #expect(items + existing + Outcome.byteCountMin + FrameHeader.byteCount + 64 <= Limits.frameBytesMax)
     }
 
@@ -152,6 +153,7 @@ import Testing
         view.data = [UInt8](repeating: 1, count: Limits.payloadBytesMax)
         view.outcome = .result(.json, view.data)
         view.progress = Payload(.binary, [UInt8](repeating: 1, count: Limits.progressBytesMax))
+        view.deduplication = Deduplication(id: name, ttl: 1)
         view.headers = Headers([Headers.Entry("k", String(repeating: "v", count: Limits.headersBytesMax - 5))])
         var writer = WireWriter()
         view.encodeFrame(into: &writer)
@@ -187,6 +189,7 @@ import Testing
         check("### Edge conditions", EdgeCondition.allCases)
         check("### Missed runs", MissedRuns.allCases)
         check("### Endings of an attempt", AttemptEnding.allCases)
+        check("### Reasons to stand for another job", AddOutcome.Reason.allCases)
         let options = DocumentTests.rows(under: "### ADD").filter { $0.count == 5 && Int($0[1]) != nil }
         let tags: [(String, UInt16)] = [
             ("priority", OptionTag.priority), ("delay", OptionTag.delay), ("attempts", OptionTag.attempts),
@@ -196,7 +199,8 @@ import Testing
             ("childKey", OptionTag.childKey), ("repeatEvery", OptionTag.repeatEvery),
             ("keepCompleted", OptionTag.keepCompleted), ("keepFailed", OptionTag.keepFailed),
             ("timeout", OptionTag.timeout), ("ttl", OptionTag.ttl), ("keepLogs", OptionTag.keepLogs),
-            ("maxStarted", OptionTag.maxStarted), ("headers", OptionTag.headers), ("at", OptionTag.at),
+            ("maxStarted", OptionTag.maxStarted), ("deduplication", OptionTag.deduplication),
+            ("headers", OptionTag.headers), ("at", OptionTag.at),
         ]
         #expect(options.map { "\($0[0]) \($0[1])" } == tags.map { "\($0.0) \($0.1)" })
         #expect(tags.last?.1 == OptionTag.last)

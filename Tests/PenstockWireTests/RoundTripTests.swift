@@ -89,6 +89,8 @@ import Testing
         try check(RemoveScheduler(sequence: random.number(), id: random.text(least: 1)), &random)
         try check(random.setQueue(), &random)
         try check(random.promote(), &random)
+        let (sequence, queue, id) = (random.number(UInt64.self), random.text(120, least: 1), random.text(least: 1))
+        try check(RemoveDeduplication(sequence: sequence, queue: queue, id: id, job: random.job()), &random)
     }
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
@@ -108,6 +110,12 @@ import Testing
         try check(random.priorityPage(), &random)
         try check(GetWorkers(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
         try check(random.workerPage(), &random)
+        try check(GetDeduplication(queue: random.text(120, least: 1), id: random.text(least: 1)), &random)
+        let commit = random.number(UInt64.self)
+        try check(
+            DeduplicationView(commit: commit, job: random.job(), hasKept: random.bool(), endsIn: random.number()),
+            &random
+        )
     }
 
     @Test func `an option that is given is sent though it is at its default`() throws {
@@ -152,7 +160,7 @@ import Testing
                 flow: FlowID(3),
                 first: JobID(11),
                 nodes: 4,
-                existing: [.init(node: 0, job: JobID(2)), .init(node: 3, job: JobID(9))]
+                existing: [.init(node: 0, reason: .kept, job: JobID(2)), .init(node: 3, job: JobID(9))]
             ),
             AddOutcome.Item(flow: .none, first: JobID(13), nodes: 1),
         ]

@@ -99,6 +99,20 @@ extension AddPlan {
         }
     }
 
+    /// A job that may turn out to be another one depends on none, and none on it.
+    func check(deduplicationsOf flow: Flow, _ edges: [[Edge]]) throws(PenstockError) {
+        guard flow.jobs.contains(where: { $0.options.deduplication != nil }) else { return }
+        let dependencies = Set(edges.joined().compactMap(\.node))
+        for (index, job) in flow.jobs.enumerated() where job.options.deduplication != nil {
+            guard edges[index].isEmpty, !dependencies.contains(index) else {
+                throw PenstockError(
+                    .invalidOption,
+                    "Job \(Names.quoted(job.name)) has a deduplication: then it depends on no job of the flow or beside it, and none on it."
+                )
+            }
+        }
+    }
+
     /// The jobs, each behind its dependencies.
     static func order(of flow: Flow, _ edges: [[Edge]]) throws(PenstockError) -> [Int] {
         let inner = edges.map { $0.compactMap(\.node) }

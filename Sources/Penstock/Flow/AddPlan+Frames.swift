@@ -37,6 +37,9 @@ extension AddPlan {
         return writer.count <= Limits.frameBytesMax ? ByteBuffer(frames: writer) : nil
     }
 
+    /// Any of the jobs has a deduplication.
+    var hasDeduplications: Bool { items.contains { $0.nodes.contains { $0.deduplication != nil } } }
+
     /// The plan as parts, for an add that is too large for one frame.
     var parts: AddParts { AddParts(queues: queues, items: items) }
 
@@ -70,15 +73,19 @@ extension AddPlan {
         guard ids.count == jobs.count else {
             throw PenstockError(.malformed, "The server gave ids to \(ids.count) jobs; \(jobs.count) were added.")
         }
-        let existing = Set(item.existing.map(\.node))
+        let reasons = Dictionary(item.existing.map { ($0.node, $0.reason) }) { first, _ in first }
         let handles = jobs.indices.map { index in
-            JobHandle(
+            let reason = reasons[UInt32(entry.places[index])]
+            var handle = JobHandle(
                 id: JobID(ids[entry.places[index]]),
                 queue: jobs[index].queue,
                 name: jobs[index].name,
-                isExisting: existing.contains(UInt32(entry.places[index])),
+                isExisting: reason != nil,
                 client: client
             )
+            handle.isDeduplicated = reason != nil && reason != .existing
+            handle.isKept = reason == .kept
+            return handle
         }
         return Added(flow: FlowID(rawValue: item.flow.rawValue), jobs: handles)
     }

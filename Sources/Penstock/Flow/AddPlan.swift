@@ -39,6 +39,7 @@ struct AddPlan {
         // A job alone waits for nothing; many of them in one add are not sorted one by one.
         let edges = flow.isJobAlone ? [[]] : try AddPlan.edges(of: flow)
         let order = flow.isJobAlone ? [0] : try AddPlan.order(of: flow, edges)
+        try check(deduplicationsOf: flow, edges)
         var places = [Int](repeating: 0, count: order.count)
         for (place, job) in order.enumerated() { places[job] = place }
         let first = jobCount - order.count
@@ -121,6 +122,7 @@ struct AddPlan {
                 customID: job.options.id,
                 childKey: job.key,
                 headers: try options.wireHeaders(),
+                deduplication: try options.deduplication?.wire(),
                 options: try options.wire(),
                 explicit: options.explicit
             )

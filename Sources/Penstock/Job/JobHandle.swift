@@ -6,8 +6,14 @@ public struct JobHandle: Sendable {
     public let id: JobID
     public let queue: String
     public let name: String
-    /// True where an add found the job's custom id taken, and changed nothing about the stored job.
+    /// True where an add found this job instead of making one, and changed nothing about it: by its custom id, or by its
+    /// deduplication id.
     public let isExisting: Bool
+    /// True where an add found the job by its deduplication id: see ``JobOptions/deduplication``.
+    public internal(set) var isDeduplicated = false
+    /// True where what was added is kept, and becomes a job of its own when this one has ended: see
+    /// ``Deduplication/keepLastIfActive``.
+    public internal(set) var isKept = false
     let client: PenstockClient
     /// True where the handler that holds the job asks: its own session need not wait for what the server still settles.
     var isHeld = false

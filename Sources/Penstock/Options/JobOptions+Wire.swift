@@ -75,7 +75,7 @@ extension JobOptions {
         let ofOneJob: [(String, Bool)] = [
             ("lifo", given.lifo != nil), ("id", given.id != nil), ("rejectExisting", given.rejectExisting != nil),
             ("cancelSiblings", given.cancelSiblings != nil), ("repeatEvery", given.repeatEvery != nil),
-            ("headers", given.headers != nil), ("at", given.at != nil),
+            ("headers", given.headers != nil), ("at", given.at != nil), ("deduplication", given.deduplication != nil),
         ]
         if let (name, _) = ofOneJob.first(where: \.1) {
             throw PenstockError(.invalidOption, "The option \(name) of a job can't be a default of its queue.")
@@ -115,7 +115,12 @@ extension JobOptions {
         return result
     }
 
-    init(_ options: NodeOptions, id: String?, headers: Headers = Headers()) {
+    init(
+        _ options: NodeOptions,
+        id: String?,
+        headers: Headers = Headers(),
+        deduplication: PenstockWire.Deduplication? = nil
+    ) {
         self.init(
             priority: Int(options.priority),
             delay: .milliseconds(options.delay),
@@ -135,7 +140,8 @@ extension JobOptions {
             keepLogs: Int(options.keepLogs),
             maxStarted: options.maxStarted == 0 ? nil : Int(options.maxStarted),
             headers: headers.dictionary,
-            at: Date(optionalMilliseconds: options.at)
+            at: Date(optionalMilliseconds: options.at),
+            deduplication: Deduplication(deduplication)
         )
     }
 }
@@ -148,7 +154,7 @@ extension Headers {
 
 extension Duration {
     /// A time that is not zero, as that is none at all on the wire.
-    fileprivate func wireTime(_ what: String) throws(PenstockError) -> UInt64 {
+    func wireTime(_ what: String) throws(PenstockError) -> UInt64 {
         let milliseconds = try wireMilliseconds(what)
         guard milliseconds > 0 else {
             throw PenstockError(.invalidOption, "A \(what) of 0 ms; 1 ms to ten years are allowed.")

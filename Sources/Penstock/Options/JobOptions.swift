@@ -38,6 +38,7 @@ public struct JobOptions: Hashable, Sendable {
         var maxStarted: Int??
         var headers: [String: String]?
         var at: Date??
+        var deduplication: Deduplication?
     }
 
     private(set) var given: Given
@@ -63,7 +64,8 @@ public struct JobOptions: Hashable, Sendable {
             keepLogs: keepLogs,
             maxStarted: .some(maxStarted),
             headers: headers,
-            at: .some(at)
+            at: .some(at),
+            deduplication: deduplication
         )
     }
 
@@ -91,7 +93,8 @@ public struct JobOptions: Hashable, Sendable {
         keepLogs: Int? = nil,
         maxStarted: Int? = nil,
         headers: [String: String]? = nil,
-        at: Date? = nil
+        at: Date? = nil,
+        deduplication: Deduplication? = nil
     ) {
         given = Given(
             priority: priority,
@@ -112,7 +115,8 @@ public struct JobOptions: Hashable, Sendable {
             keepLogs: keepLogs,
             maxStarted: maxStarted.map { .some($0) },
             headers: headers,
-            at: at.map { .some($0) }
+            at: at.map { .some($0) },
+            deduplication: deduplication
         )
     }
 
@@ -254,6 +258,14 @@ public struct JobOptions: Hashable, Sendable {
         get { given.at ?? nil }
         set { given.at = .some(newValue) }
     }
+
+    /// With which other adds this one counts as one: see ``Deduplication``. Nil, the default: with none.
+    ///
+    /// It belongs to one job and can't be a default.
+    public var deduplication: Deduplication? {
+        get { given.deduplication }
+        set { given.deduplication = newValue }
+    }
 }
 
 extension JobOptions {
@@ -311,8 +323,13 @@ struct OptionDefaults: Sendable {
 
     /// An id belongs to one job: as a default it would be given to many.
     func check() throws(PenstockError) {
-        for options in layers.flatMap({ [$0.all] + $0.queues.values }) where options.id != nil {
-            throw PenstockError(.invalidOption, "An id can't be a default: it belongs to one job.")
+        for options in layers.flatMap({ [$0.all] + $0.queues.values }) {
+            guard options.id == nil else {
+                throw PenstockError(.invalidOption, "An id can't be a default: it belongs to one job.")
+            }
+            guard options.deduplication == nil else {
+                throw PenstockError(.invalidOption, "A deduplication can't be a default: give it to each job.")
+            }
         }
     }
 

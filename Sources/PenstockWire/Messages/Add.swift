@@ -10,6 +10,7 @@ package struct AddNode: Equatable, Sendable {
     /// Its key under the held job, in a child of it.
     package var childKey: String?
     package var headers: Headers
+    package var deduplication: Deduplication?
     package var options: NodeOptions
     /// What is sent of them though it is at its default.
     package var explicit: ExplicitOptions
@@ -23,6 +24,7 @@ package struct AddNode: Equatable, Sendable {
         customID: String? = nil,
         childKey: String? = nil,
         headers: Headers = Headers(),
+        deduplication: Deduplication? = nil,
         options: NodeOptions = .default,
         explicit: ExplicitOptions = []
     ) {
@@ -34,6 +36,7 @@ package struct AddNode: Equatable, Sendable {
         self.customID = customID
         self.childKey = childKey
         self.headers = headers
+        self.deduplication = deduplication
         self.options = options
         self.explicit = explicit
     }
@@ -181,6 +184,7 @@ extension AddNode {
         customID = fields.customID.isEmpty ? nil : try bytes.string(fields.customID, "custom id")
         childKey = fields.childKey.isEmpty ? nil : try bytes.string(fields.childKey, "child's key")
         headers = try bytes.headers(fields.headers)
+        deduplication = try bytes.deduplication(fields.deduplication)
         options = fields.options
         explicit = []
     }
@@ -206,6 +210,7 @@ extension AddNode {
             count += 1
         }
         count += options.encode(into: &writer, explicit: explicit)
+        count += writer.option(deduplication)
         count += writer.option(headers)
         writer.patch(count, at: start)
     }

@@ -72,18 +72,34 @@ package struct Applied: WireMessage {
 
 /// The ids that an add was given, in the order of the request.
 ///
-///     u16 count | count x (u64 flow | u64 first | u32 nodes | u32 existing | existing x (u32 node | u64 job))
+///     u16 count | count x (u64 flow | u64 first | u32 nodes | u32 existing | existing x (u32 node | u8 reason | u64 job))
 ///
 /// New nodes of an item have the ids `first`, `first + 1` ... in order; the
-/// nodes listed as existing (their custom id was taken) use up none of them.
+/// nodes listed as existing stand for another job, and use up none of them.
 /// They are listed in the order of their index.
 package struct AddOutcome: Equatable, Sendable {
+    /// Why a node stands for another job.
+    package enum Reason: UInt8, Sendable, CaseIterable {
+        /// Its custom id, or its key under the held job, is taken.
+        case existing = 0
+        /// The job holds its deduplication id.
+        case deduplicated = 1
+        /// The same, and the job is active: the node is kept, and becomes a job when that one has ended.
+        case kept = 2
+        /// A later node of the same add has taken its place, and is that job, or stands for it.
+        case replaced = 3
+    }
+
     package struct Existing: Equatable, Sendable {
+        package static let byteCount = 13
+
         /// The node's index in its item.
         package var node: UInt32
+        package var reason: Reason
         package var job: JobID
-        package init(node: UInt32, job: JobID) {
+        package init(node: UInt32, reason: Reason = .existing, job: JobID) {
             self.node = node
+            self.reason = reason
             self.job = job
         }
     }
@@ -134,6 +150,7 @@ package struct AddOutcome: Equatable, Sendable {
             writer.u32(UInt32(item.existing.count))
             for existing in item.existing {
                 writer.u32(existing.node)
+                writer.u8(existing.reason.rawValue)
                 writer.jobID(existing.job)
             }
         }
@@ -159,13 +176,14 @@ package struct AddOutcome: Equatable, Sendable {
             nodesLeft -= nodes
             var existing: [Existing] = []
             var nodeMin: UInt32 = 0
-            for _ in 0..<(try reader.count32(bytesEach: 12)) {
+            for _ in 0..<(try reader.count32(bytesEach: Existing.byteCount)) {
                 let node = try reader.u32()
                 guard node >= nodeMin, node < nodes else {
                     throw WireError(.malformed, "Existing node \(node) of \(nodes) is out of its order or its item.")
                 }
                 nodeMin = node + 1
-                existing.append(Existing(node: node, job: try reader.jobID()))
+                let reason = try reader.value(Reason.self, "reason to stand for another job; 0 to 3 are")
+                existing.append(Existing(node: node, reason: reason, job: try reader.jobID()))
             }
             items.append(Item(flow: flow, first: first, nodes: nodes, existing: existing))
         }

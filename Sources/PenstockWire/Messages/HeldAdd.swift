@@ -13,7 +13,7 @@ package struct HeldAdd: WireMessage {
         case complete = 1
 
         /// What the action allows in the items.
-        package var context: AddContext { self == .add ? .children : .add }
+        package var context: AddContext { self == .add ? .children : .completion }
     }
 
     /// All but the items, as places in the message.

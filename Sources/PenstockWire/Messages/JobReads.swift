@@ -124,6 +124,7 @@ package struct JobView: WireMessage {
     package var data: [UInt8] = []
     package var outcome = JobOutcome.none
     package var headers = Headers()
+    package var deduplication: Deduplication?
     /// What its worker reported last.
     package var progress = Payload.none
 
@@ -167,6 +168,7 @@ package struct JobView: WireMessage {
         let start = writer.count
         writer.u8(0)
         var count = options.encodeLasting(into: &writer)
+        count += writer.option(deduplication)
         count += writer.option(headers)
         writer.patch(count, at: start)
         writer.payload(progress)
@@ -216,10 +218,10 @@ package struct JobView: WireMessage {
         let tag = try reader.u16()
         let place = try reader.range16()
         var value = WireReader(reader.bytes.extracting(place))
-        if tag & ~OptionTag.mustUnderstand == OptionTag.headers {
-            headers = try Headers(from: &value)
-        } else {
-            guard try options.read(tag, &value) else { return }
+        switch tag & ~OptionTag.mustUnderstand {
+        case OptionTag.headers: headers = try Headers(from: &value)
+        case OptionTag.deduplication: deduplication = try Deduplication(from: &value)
+        default: guard try options.read(tag, &value) else { return }
         }
         try value.end("an option")
     }

@@ -119,6 +119,7 @@ struct MessageKind: Sendable {
         MessageKind("REMOVE_SCHEDULER", RemoveScheduler.self, from: [.client]),
         MessageKind("SET_QUEUE", SetQueue.self, from: [.client]),
         MessageKind("PROMOTE", Promote.self, from: [.client]),
+        MessageKind("REMOVE_DEDUPLICATION", RemoveDeduplication.self, from: [.client]),
     ]
 
     private static let lists: [MessageKind] = [
@@ -142,6 +143,8 @@ struct MessageKind: Sendable {
         MessageKind("PRIORITIES", PriorityPage.self, from: [.server]),
         MessageKind("GET_WORKERS", GetWorkers.self, from: [.client]),
         MessageKind("WORKERS", WorkerPage.self, from: [.server]),
+        MessageKind("GET_DEDUPLICATION", GetDeduplication.self, from: [.client]),
+        MessageKind("DEDUPLICATION", DeduplicationView.self, from: [.server]),
     ]
 
     static let error: @Sendable (RawSpan, inout WireWriter) throws(WireError) -> Void = {

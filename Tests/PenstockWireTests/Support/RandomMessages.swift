@@ -42,6 +42,25 @@ extension SeededRandom {
         return Headers((0..<1 + below(4)).map { Headers.Entry("\($0)" + text(100), text(1000)) })
     }
 
+    mutating func deduplication() -> Deduplication {
+        let ttl: UInt64 = bool() ? 1 + number() % Limits.delayMillisecondsMax : 0
+        return Deduplication(
+            id: text(least: 1),
+            ttl: ttl,
+            extends: ttl > 0 && bool(),
+            replaces: bool(),
+            keepsLastIfActive: ttl == 0 && bool()
+        )
+    }
+
+    /// Gives the node a deduplication, now and then and where it can have one.
+    private mutating func deduplicate(_ node: inout AddNode) {
+        guard bool(), node.dependencies.isEmpty, node.options.repeatEvery == 0 else { return }
+        var deduplication = deduplication()
+        if node.customID != nil { deduplication.keepsLastIfActive = false }
+        node.deduplication = deduplication
+    }
+
     mutating func dependency() -> DependencyFields {
         DependencyFields(
             bool() ? .node(number()) : .job(job()),
@@ -74,6 +93,7 @@ extension SeededRandom {
             ) : nil
         var nodes = [node(queues: queues, hasKey: child != nil)]
         if kind != .job { nodes += list { $0.node(queues: queues, hasKey: child != nil) } }
+        if context.allowsDeduplication { for index in nodes.indices { deduplicate(&nodes[index]) } }
         return AddItem(
             kind: kind,
             name: kind == .more ? "" : text(),
@@ -202,6 +222,7 @@ extension SeededRandom {
         view.data = bytes()
         view.outcome = jobOutcome()
         view.headers = headers()
+        view.deduplication = bool() ? deduplication() : nil
         view.progress = payload()
         return view
     }

@@ -34,6 +34,7 @@ extension Engine {
             clean(queue, [state], olderThan: age, limit: limit == 0 ? .max : limit)
         case .obliterate(let force):
             if !force, let job = try leasedJob({ $0.queue == queue }, transaction) { throw .refused(leased(job)) }
+            if settings[queue]?.isPaused == true { tell(.resumed, queue, &result) }
             try planning { () throws(LMDBError) in try forgetSettings(of: queue, &transaction, &result) }
             // Finished ones first: those that are cancelled here have to tell that before they go.
             let states: [JobState] = [

@@ -85,6 +85,7 @@ extension Engine {
         var next = max(effect.cursor, effect.subject)
         while next < effect.detail {
             if effects.isExhausted {
+                interest.announce(next..<effect.detail, ofAddFrom: effect.subject)
                 var rest = effect
                 rest.cursor = next
                 return rest
@@ -92,7 +93,9 @@ extension Engine {
             effects.steps += 1
             let job = JobID(next)
             next += 1
-            guard var record = try record(of: job, transaction) else { continue }
+            if interest.isOn { interest.announce(next..<effect.detail, ofAddFrom: effect.subject) }
+            guard var record = try record(of: job, transaction), !record.marks.contains(.isRemoved) else { continue }
+            if !interest.isAnnounced(job) { try tell(.added, job, record, transaction, &result) }
             switch record.state {
             case .waiting:
                 // It is there already where it was given a dependency meanwhile, and released.
@@ -102,6 +105,7 @@ extension Engine {
                 try rewrite(record, of: job, &transaction)
             case .waitingChildren:
                 try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
+                try tell(.waitingChildren, job, record, transaction, &result)
             case .delayed:
                 guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else {
                     continue
@@ -115,6 +119,7 @@ extension Engine {
             default: continue
             }
         }
+        interest.announce(next..<next, ofAddFrom: effect.subject)
         return nil
     }
 }

@@ -43,6 +43,9 @@ package final class Server {
     var revoked: [Revocation] = []
     /// Subscriptions to queues that are being made.
     var pendingSubscriptions: [PendingSubscription] = []
+    /// What is kept of what has happened, and who is told; and listeners that have not begun yet.
+    var events: EventHub
+    var pendingListens: [PendingListen] = []
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
     /// Wall time at which a job is ready that waits for one.
@@ -144,6 +147,7 @@ package final class Server {
         reads = Reads(engine)
         sessionReads = SessionReads(engine)
         isSettling = engine.isSettling
+        events = EventHub(epoch: engine.epoch)
         dispatcher = Dispatcher(epoch: engine.epoch, leaseWriteAfter: configuration.leaseWriteAfter)
         do throws(LMDBError) {
             reader = try SnapshotReader(environment)
@@ -275,11 +279,12 @@ package final class Server {
         guard failure == nil else { return }
         let now = clock.monotonic
         let hasMore = deliver(now: now)
+        if events.hasDue { tellListeners() }
         flush()
         handOver()
         stopIfDrained(now: now)
         arm(now: now)
-        if hasMore || dispatcher.hasWork && !isStopping { wake.send() }
+        if hasMore || events.hasDue || dispatcher.hasWork && !isStopping { wake.send() }
     }
 
     private func flush() {
@@ -364,6 +369,10 @@ package final class Server {
             let elapsed = clock.elapsed
             if retentionDue != .max { next = min(next, retentionDue > elapsed ? now + (retentionDue - elapsed) : now) }
         }
+        if events.nextExpiry != .max && !isStopping {
+            let elapsed = clock.elapsed
+            next = min(next, events.nextExpiry > elapsed ? now + (events.nextExpiry - elapsed) : now)
+        }
         if case .draining(let deadline) = stopping { next = min(next, deadline) }
         if case .flushing(let deadline) = stopping { next = min(next, deadline) }
         guard next != .max else {
@@ -403,6 +412,7 @@ package final class Server {
         retain(now: now)
         runDueSchedulers(now: now)
         expireWaits(now: now)
+        expireEvents()
         if nextHeld <= now { goOnWithHeld(hasSettled: false) }
         keepHouse(now: now)
     }

@@ -49,10 +49,11 @@ import Testing
         case .add, .complete, .fail, .credit, .debit, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve,
             .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote:
             ([.client], false)
-        case .deliver, .revoked, .applied: ([.server], false)
+        case .deliver, .revoked, .applied, .events: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
-            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers:
+            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers, .listen,
+            .unlisten:
             ([.client], true)
         }
     }

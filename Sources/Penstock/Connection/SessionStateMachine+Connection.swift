@@ -152,6 +152,7 @@ extension SessionStateMachine {
         phase = .offline
         for worker in subscriptions.keys { subscriptions[worker]?.stream = nil }
         endingStreams = [:]
+        listeners = [:]
         for (id, read) in reads where !read.survives { cancel(id, .connectionLost, &output) }
         if hasSaidGoodbye || (isLeaving && log.isEmpty) {
             phase = .ended

@@ -82,6 +82,8 @@ struct SessionStateMachine<Context> {
     var reads: [UInt32: Read] = [:]
     var subscriptions: [WorkerID: Subscription] = [:]
     var nextStream: UInt32 = 1
+    /// Listeners by their streams on the connection that stands.
+    var listeners: [UInt32: ListenerID] = [:]
     /// Streams whose end has been asked for: deliveries may still be under way.
     var endingStreams: [UInt32: WorkerID] = [:]
     /// The last heartbeat on this connection; its beginning counts as one.

@@ -70,19 +70,19 @@ extension Engine {
         try append(kind, job, record, details, text, transaction, &result)
     }
 
-    /// Tells how far a job is.
+    /// Tells what happened to a job, and the bytes that belong to it.
     @inline(__always)
-    mutating func tellProgress(
-        of job: JobID,
+    mutating func tell(
+        _ kind: EventKind,
+        _ job: JobID,
         _ record: JobRecord,
-        _ contentType: ContentType,
-        _ progress: RawSpan,
+        with details: EventDetails = .none,
+        data: RawSpan,
         _ transaction: borrowing WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard interest.isOn, interest.hears(record.queue, record.flow) else { return }
-        let details = EventDetails(contentType: contentType)
-        try append(.progress, job, record, details, progress, transaction, &result)
+        try append(kind, job, record, details, data, transaction, &result)
     }
 
     @inline(never)

@@ -93,9 +93,10 @@ extension Engine {
             effects.steps += 1
             let job = JobID(next)
             next += 1
+            let isAnnounced = interest.isAnnounced(job)
             if interest.isOn { interest.announce(next..<effect.detail, ofAddFrom: effect.subject) }
             guard var record = try record(of: job, transaction), !record.marks.contains(.isRemoved) else { continue }
-            if !interest.isAnnounced(job) { try tell(.added, job, record, transaction, &result) }
+            if !isAnnounced { try tell(.added, job, record, transaction, &result) }
             switch record.state {
             case .waiting:
                 // It is there already where it was given a dependency meanwhile, and released.

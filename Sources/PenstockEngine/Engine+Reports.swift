@@ -32,7 +32,8 @@ extension Engine {
         }
         if head.hasProgress {
             let progress = body.extracting(head.progress)
-            try tellProgress(of: command.job, record, head.progressType, progress, transaction, &result)
+            let details = EventDetails(contentType: head.progressType)
+            try tell(.progress, command.job, record, with: details, data: progress, transaction, &result)
         }
         outcomes.succeed(command, at: index)
     }

@@ -30,7 +30,7 @@ extension Server {
             guard opcode == .hello else { throw helloExpected() }
             return try hello(header, Hello(body: body), from: connection)
         case .holding:
-            if let opcode, opcode.isDurable || opcode == .subscribe || opcode == .release {
+            if let opcode, opcode.isDurable || opcode == .subscribe || opcode == .release || opcode == .listen {
                 throw WireError(
                     opcode.isDurable ? .badSequence : .invalidRequest,
                     "A resumed session begins with HOLD."

@@ -63,7 +63,10 @@ extension PenstockClient {
         after sequence: UInt64?
     ) async throws(PenstockError) -> JobEvents {
         guard !kinds.isEmpty, JobEvent.Kinds.all.isSuperset(of: kinds) else {
-            throw PenstockError(.invalidOption, "At least one kind of events has to be asked for, and none but the known.")
+            throw PenstockError(
+                .invalidOption,
+                "At least one kind of events has to be asked for, and none but the known."
+            )
         }
         let feed = EventFeed(scope, EventKinds(rawValue: kinds.rawValue), after: sequence ?? 0, link)
         let events = JobEvents(feed)

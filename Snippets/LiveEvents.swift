@@ -5,32 +5,33 @@ import PenstockTesting
 
 try await withTestServer { server in
     try await PenstockClient.withClient(server.address) { client in
-        let worker = Worker(client, queue: "media", concurrency: 2) { (job: Job<RawPayload>) in
-            try await job.updateProgress(50)
-        }
-        async let working: Void = worker.run()
-
         let flow = try await FlowProducer(client).add(
             FlowJob("film", queue: "media") {
                 FlowJob("sound", queue: "media")
                 FlowJob("picture", queue: "media")
             }
         )
-        // Where the flow was faster, its end is read first; else every further event comes, in order.
+        // From here on nothing is missed.
         let events = try await flow.events()
-        var status = try await flow.status().status
-        while !status.isFinished {
-            guard let event = try await events.first(where: { _ in true }) else { break }
+
+        let worker = Worker(client, queue: "media", options: .init(name: "studio")) { (job: Job<RawPayload>) in
+            try await job.updateProgress(50)
+        }
+        async let working: Void = worker.run()
+
+        var status: FlowStatus?
+        for try await event in events {
             switch event.change {
-            case .active(_, let worker): print("\(event.name) begins, \(worker.isEmpty ? "somewhere" : worker)")
+            case .active(_, let worker): print("\(event.name) begins at the \(worker)")
             case .progress(let progress): print("\(event.name): \(try progress.decode(as: Int.self)) %")
             case .failed(_, let message): print("\(event.name) failed: \(message)")
-            case .gap: status = try await flow.status().status
+            case .gap: status = try await flow.wait().status
             case .flowFinished(let end): status = end
             default: break
             }
+            if status != nil { break }
         }
-        print("\(status)")
+        print("the flow has \(status?.rawValue ?? "not finished")")
         precondition(status == .completed)
 
         worker.shutDown()

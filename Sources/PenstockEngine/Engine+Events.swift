@@ -60,14 +60,8 @@ extension Engine {
         _ transaction: borrowing WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard interest.isOn, interest.hears(record.queue, record.flow) else { return }
-        let message = try decode { () throws(WireError) -> ByteRange in
-            if failure.isEmpty { return .empty }
-            var reader = WireReader(failure)
-            return try reader.range16()
-        }
-        let text = failure.extracting(message).prefix(bytes: PenstockWire.Limits.eventMessageBytesMax)
-        try append(kind, job, record, details, text, transaction, &result)
+        guard interest.isOn else { return }
+        try gather(kind, job, record, details, failure: failure, transaction, &result)
     }
 
     /// Tells what happened to a job, and the bytes that belong to it.
@@ -81,12 +75,31 @@ extension Engine {
         _ transaction: borrowing WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard interest.isOn, interest.hears(record.queue, record.flow) else { return }
-        try append(kind, job, record, details, data, transaction, &result)
+        guard interest.isOn else { return }
+        try gather(kind, job, record, details, data, transaction, &result)
     }
 
     @inline(never)
-    private mutating func append(
+    private mutating func gather(
+        _ kind: EventKind,
+        _ job: JobID,
+        _ record: JobRecord,
+        _ details: EventDetails,
+        failure: RawSpan,
+        _ transaction: borrowing WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        let message = try decode { () throws(WireError) -> ByteRange in
+            if failure.isEmpty { return .empty }
+            var reader = WireReader(failure)
+            return try reader.range16()
+        }
+        let text = failure.extracting(message).prefix(bytes: PenstockWire.Limits.eventMessageBytesMax)
+        try gather(kind, job, record, details, text, transaction, &result)
+    }
+
+    @inline(never)
+    private mutating func gather(
         _ kind: EventKind,
         _ job: JobID,
         _ record: JobRecord,
@@ -95,8 +108,9 @@ extension Engine {
         _ transaction: borrowing WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
+        guard interest.hears(record.queue, record.flow) else { return }
         if interest.takeUnannounced(job) {
-            try append(.added, job, record, .none, RawSpan(), transaction, &result)
+            try gather(.added, job, record, .none, RawSpan(), transaction, &result)
         }
         var head = head(kind, details)
         head.job = job

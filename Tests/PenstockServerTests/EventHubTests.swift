@@ -165,7 +165,7 @@ import Testing
         let other = EventScope.flow(FlowID(1))
         hub.open(queue, elapsed: 0)
         hub.open(other, elapsed: 0)
-        #expect(hub.isFull)
+        #expect(hub.vacancies == 0)
         let (first, second) = (listener(queue), listener(other))
         for listener in [first, second] { _ = hub.add(listener, since: 0) }
         #expect(hub.takeIdlest() == nil)

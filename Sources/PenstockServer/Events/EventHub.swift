@@ -71,7 +71,8 @@ struct EventHub {
 
     /// False: nobody has listened to anything for a while, and no event has to be made.
     var isOn: Bool { !entries.isEmpty }
-    var isFull: Bool { entries.count >= bounds.scopes }
+    /// How many more scopes can be kept.
+    var vacancies: Int { bounds.scopes - entries.count }
     var hasDue: Bool { !due.isEmpty }
 
     func keeps(_ scope: EventScope) -> Bool { entries[scope] != nil }

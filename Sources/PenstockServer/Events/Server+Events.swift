@@ -76,7 +76,7 @@ extension Server {
     }
 
     private func makeRoomForScope() throws(WireError) {
-        guard events.isFull else { return }
+        guard events.vacancies <= pendingListens.count else { return }
         guard let idlest = events.takeIdlest() else {
             throw WireError(
                 .invalidRequest,

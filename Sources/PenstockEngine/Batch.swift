@@ -62,6 +62,9 @@ package struct Command: Sendable {
         case retain
         /// A scheduler is due; ``SchedulerRun`` is in the arena.
         case runScheduler
+        /// Somebody listens to what happens, or nobody does any more; the message's scope is in the arena.
+        case listen
+        case unlisten
     }
 
     package var kind: Kind
@@ -233,6 +236,11 @@ package struct BatchResult: Sendable {
     package var newQueues: [QueueID] = []
     /// What is set of queues now.
     package var changedQueues: [(queue: QueueID, settings: QueueSettings)] = []
+    /// What has happened, of what somebody listens to; and what that is since this batch.
+    package var events = EventBatch()
+    package var heard: [EventScope] = []
+    /// How many of the finished flows stand among the events.
+    var toldFlows = 0
     /// Queues that are to grant nothing for so many milliseconds.
     package var limitedQueues: [(queue: QueueID, milliseconds: UInt64)] = []
 
@@ -270,6 +278,9 @@ package struct BatchResult: Sendable {
         nextRetention = .max
         newQueues.removeAll(keepingCapacity: true)
         changedQueues.removeAll(keepingCapacity: true)
+        events.removeAll()
+        toldFlows = 0
+        heard.removeAll(keepingCapacity: true)
         limitedQueues.removeAll(keepingCapacity: true)
     }
 }

@@ -236,18 +236,23 @@ extension Engine {
         let queue = Int(record.queue.rawValue) - 1
         queues[queue].counts[record.state] += 1
         markDirty(record.queue)
+        try tell(.added, node.job, record, transaction, &result)
         switch record.state {
         case .waiting:
             let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: node.job)
             try putReady(entry, &transaction)
             result.ready.append(entry)
+            try tell(.waiting, node.job, record, transaction, &result)
             if options.ttl > 0 { try beginStartLimit(record, of: node.job, &transaction) }
         case .delayed:
             try putDelayed(record, node.job, &transaction)
             if options.at > 0 {
                 try putEmpty(DelayedKey(due: options.at, job: node.job), in: tables.timed, &transaction)
             }
-        default: try putEmpty(JobListKey(record, node.job), in: tables.jobLists, &transaction)
+            try tell(.delayed, node.job, record, with: .delay(record.due - meta.elapsed), transaction, &result)
+        default:
+            try putEmpty(JobListKey(record, node.job), in: tables.jobLists, &transaction)
+            try tell(.waitingChildren, node.job, record, transaction, &result)
         }
         return record.state
     }
@@ -358,6 +363,7 @@ extension Engine {
         if record.state != .waitingChildren {
             try takeAway(&record, of: job, &transaction, &result)
             try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+            try tell(.waitingChildren, job, record, transaction, &result)
         }
         record.flags.insert(.hasDependencies)
         record.dependencies.positions += UInt32(edges.count)

@@ -146,6 +146,8 @@ extension Engine {
         }
         record.flags.insert(.isRetry)
         record.place = 0
+        let details = EventDetails.cause(record)
+        try tell(.retried, command.job, record, with: details, failure: text.span, transaction, &result)
         try comeBack(&record, of: command.job, after: wait, &transaction, &result)
         try rewrite(&record, of: command.job, outcome: .failure, text.span, &transaction)
     }
@@ -225,7 +227,11 @@ extension Engine {
             finishedAt: meta.wall,
             &transaction
         )
-        if isStall { record.stalledCount = record.stalledCount == .max ? .max : record.stalledCount + 1 }
+        if isStall {
+            record.stalledCount = record.stalledCount == .max ? .max : record.stalledCount + 1
+            let details = EventDetails(attempt: record.attemptsStarted)
+            try tell(.stalled, command.job, record, with: details, transaction, &result)
+        }
         if isStall && record.stalledCount > record.maxStalledCount {
             let message = "The job stalled \(record.stalledCount) times; \(record.maxStalledCount) are forgiven."
             try failStalled(&record, of: command.job, message, &transaction, &result)

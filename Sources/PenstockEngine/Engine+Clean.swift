@@ -34,6 +34,7 @@ extension Engine {
             clean(queue, [state], olderThan: age, limit: limit == 0 ? .max : limit)
         case .obliterate(let force):
             if !force, let job = try leasedJob({ $0.queue == queue }, transaction) { throw .refused(leased(job)) }
+            if settings[queue]?.isPaused == true { tell(.resumed, queue, &result) }
             try planning { () throws(LMDBError) in try forgetSettings(of: queue, &transaction, &result) }
             var ids = Effect(.forgetDeduplications, UInt64(queue.rawValue))
             ids.bound = meta.nextJob

@@ -38,7 +38,10 @@ extension Engine {
         var marked: Set<FlowID> = []
         for flow in effects.reached where try mark(flow, &transaction) { marked.insert(flow) }
         // They are told to have finished when they have settled.
-        if !marked.isEmpty { result.finishedFlows.removeAll { marked.contains($0) } }
+        if !marked.isEmpty {
+            result.toldFlows -= result.finishedFlows[..<result.toldFlows].count { marked.contains($0) }
+            result.finishedFlows.removeAll { marked.contains($0) }
+        }
         for effect in effects.takeRest() { try putPending(effect, &transaction) }
         try closeSettlement(&transaction, &result)
         effects.settlement = 0

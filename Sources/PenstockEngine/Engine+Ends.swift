@@ -19,11 +19,27 @@ extension Engine {
         if record.flags.contains(.hasRetention) { queues[Int(record.queue.rawValue) - 1].mayHaveRetentions = true }
         try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
+        try tellEnd(of: job, record, outcome, transaction, &result)
         if record.marks.contains(.repeats) { try goOnRepeating(job, record, &transaction) }
         if record.marks.contains(.hasDeduplication) { try endDeduplication(of: job, record, &transaction, &result) }
         if record.dependents > 0 {
             expect(record.dependents)
             effects.append(Effect(.tell, job))
+        }
+    }
+
+    @inline(__always)
+    private mutating func tellEnd(
+        of job: JobID,
+        _ record: JobRecord,
+        _ outcome: RawSpan,
+        _ transaction: borrowing WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        switch record.state {
+        case .failed: try tell(.failed, job, record, with: .cause(record), failure: outcome, transaction, &result)
+        case .cancelled: try tell(.cancelled, job, record, failure: outcome, transaction, &result)
+        default: try tell(.completed, job, record, transaction, &result)
         }
     }
 

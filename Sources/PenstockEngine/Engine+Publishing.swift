@@ -86,6 +86,7 @@ extension Engine {
         var next = max(effect.cursor, effect.subject)
         while next < effect.detail {
             if effects.isExhausted {
+                interest.announce(next..<effect.detail, ofAddFrom: effect.subject)
                 var rest = effect
                 rest.cursor = next
                 return rest
@@ -93,7 +94,10 @@ extension Engine {
             effects.steps += 1
             let job = JobID(next)
             next += 1
-            guard var record = try record(of: job, transaction) else { continue }
+            let isAnnounced = interest.isAnnounced(job)
+            if interest.isOn { interest.announce(next..<effect.detail, ofAddFrom: effect.subject) }
+            guard var record = try record(of: job, transaction), !record.marks.contains(.isRemoved) else { continue }
+            if !isAnnounced { try tell(.added, job, record, transaction, &result) }
             switch record.state {
             case .waiting:
                 // It is there already where it was given a dependency meanwhile, and released.
@@ -103,6 +107,7 @@ extension Engine {
                 try rewrite(record, of: job, &transaction)
             case .waitingChildren:
                 try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
+                try tell(.waitingChildren, job, record, transaction, &result)
             case .delayed:
                 guard try transaction.get(DelayedKey(due: record.due, job: job), in: tables.delayed) == nil else {
                     continue
@@ -116,6 +121,7 @@ extension Engine {
             default: continue
             }
         }
+        interest.announce(next..<next, ofAddFrom: effect.subject)
         return nil
     }
 }

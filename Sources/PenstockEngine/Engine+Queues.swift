@@ -15,7 +15,9 @@ extension Engine {
         try planning { () throws(LMDBError) in
             let queue = makeQueue(request.queue, &result)
             var settings = settings[queue] ?? .standard
+            let wasPaused = settings.isPaused
             settings.change(request.given, to: request.settings)
+            if settings.isPaused != wasPaused { tell(settings.isPaused ? .paused : .resumed, queue, &result) }
             guard settings != .standard else { return try forgetSettings(of: queue, &transaction, &result) }
             self.settings[queue] = settings
             result.changedQueues.append((queue, settings))

@@ -46,6 +46,7 @@ extension Engine {
         var record = stored
         let job = effect.job
         effects.steps += 1
+        try tell(.removed, job, record, transaction, &result)
         try note(record.flow, &transaction)
         try takeOut(&record, effect, &transaction, &result)
         try freeCustomID(record, job, &transaction)
@@ -212,6 +213,7 @@ extension Engine {
         guard flow != .none, try open(flow, &transaction) else { return }
         let record = openFlow!.record
         if record.counts.total == 0 {
+            if record.finishedAt == 0 { try tellFinished(flow, as: .cancelled, transaction, &result) }
             try forget(flow, &transaction)
             result.finishedFlows.append(flow)
         } else if record.finishedAt == 0 && !record.flags.contains(.isRemoving) {

@@ -12,7 +12,8 @@ extension Engine {
         at index: UInt32,
         _ body: RawSpan,
         isFull: Bool,
-        _ transaction: inout WriteTransaction
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
     ) throws(LMDBError) {
         guard let record = try leased(command, transaction) else {
             return outcomes.refuse(command, at: index, .fenced)
@@ -28,6 +29,11 @@ extension Engine {
         }
         if head.hasProgress || head.lineCount > 0 {
             try report(head, body, record, of: command.job, &transaction)
+        }
+        if head.hasProgress {
+            let progress = body.extracting(head.progress)
+            let details = EventDetails(contentType: head.progressType)
+            try tell(.progress, command.job, record, with: details, data: progress, transaction, &result)
         }
         outcomes.succeed(command, at: index)
     }

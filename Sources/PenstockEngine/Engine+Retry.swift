@@ -37,6 +37,7 @@ extension Engine {
         try openRunning(&record, of: effect.job, &transaction)
         guard record.dependencies.counting == 0 else {
             try rewrite(record, of: effect.job, &transaction)
+            try tell(.waitingChildren, effect.job, record, transaction, &result)
             return nil
         }
         if try isBeingRemoved(record, &transaction) { return nil }
@@ -92,6 +93,7 @@ extension Engine {
         record.due = 0
         record.dependencies.failedDependency = .none
         try move(&record, of: job, to: .waitingChildren, &transaction, &result)
+        try tell(.retried, job, record, transaction, &result)
         let wasPruned = record.marks.contains(.isPruned)
         record.marks.subtract([.isSkipped, .isPruned])
         if record.marks.contains(.hasExtras) { try renewStartLimit(&record, of: job, transaction) }
@@ -154,6 +156,7 @@ extension Engine {
         if record.state == .waiting || record.state == .delayed {
             try takeAway(&record, of: key.dependent, &transaction, &result)
             try move(&record, of: key.dependent, to: .waitingChildren, &transaction, &result)
+            try tell(.waitingChildren, key.dependent, record, transaction, &result)
         }
         try open(&edge, key, &record, &transaction)
         guard record.state == .failed else { return try rewrite(record, of: key.dependent, &transaction) }
@@ -197,7 +200,8 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard record.dependencies.failed > 0 else {
-            return try reset(&record, of: key.dependent, [], &transaction, &result)
+            try reset(&record, of: key.dependent, [], &transaction, &result)
+            return try tell(.waitingChildren, key.dependent, record, transaction, &result)
         }
         let named = record.dependencies.failedDependency
         if named != dependency, try !isGone(named, transaction) {

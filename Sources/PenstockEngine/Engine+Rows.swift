@@ -173,9 +173,13 @@ extension Engine {
         return id
     }
 
-    mutating func writeDirtyQueues(_ transaction: inout WriteTransaction) throws(LMDBError) {
+    mutating func writeDirtyQueues(
+        _ transaction: inout WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
         for id in dirtyQueues {
             let index = Int(id.rawValue) - 1
+            tellIfDrained(id, &result)
             queues[index].isDirty = false
             scratch.removeAll()
             queues[index].encode(into: &scratch)

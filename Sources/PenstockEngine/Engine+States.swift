@@ -93,6 +93,7 @@ extension Engine {
         let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: job)
         try putReady(entry, &transaction)
         result.ready.append(entry)
+        try tell(.waiting, job, record, transaction, &result)
         if record.marks.contains(.hasTTL) { try beginStartLimit(record, of: job, &transaction) }
     }
 
@@ -107,6 +108,7 @@ extension Engine {
         record.due = meta.elapsed + milliseconds
         if record.state != .delayed { try move(&record, of: job, to: .delayed, &transaction, &result) }
         try putDelayed(record, job, &transaction)
+        try tell(.delayed, job, record, with: .delay(milliseconds), transaction, &result)
     }
 
     mutating func putDelayed(
@@ -141,6 +143,7 @@ extension Engine {
         if record.dependencies.counting > 0 {
             try move(&record, of: job, to: .waitingChildren, &transaction, &result)
             record.due = wait
+            try tell(.waitingChildren, job, record, transaction, &result)
         } else if wait > 0 {
             try delay(&record, of: job, by: wait, &transaction, &result)
         } else {

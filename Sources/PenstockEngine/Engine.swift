@@ -45,6 +45,8 @@ package struct Engine: ~Copyable {
     /// The settlement whose effects are being carried out, not yet written.
     var openSettlement: (id: UInt64, record: SettlementRecord)?
     var outcomes = OutcomeGatherer()
+    /// What somebody listens to.
+    var interest = EventInterest()
     /// The ids that large adds have set aside, in order: nobody sees those jobs and flows yet.
     var stagedRanges: [StagedRange] = []
     /// The large add of which a part is being applied.
@@ -170,6 +172,7 @@ package struct Engine: ~Copyable {
         let cursorBefore = expiryCursor
         leaseSet.begin()
         let walkBefore = retentionWalk
+        let interestBefore = interest
         withdrawals.settle(batch.settled)
         let withdrawalsBefore = withdrawals.count
         random = SplitMix64(seed: batch.seed)
@@ -180,6 +183,7 @@ package struct Engine: ~Copyable {
             meta = before
             expiryCursor = cursorBefore
             retentionWalk = walkBefore
+            interest = interestBefore
             withdrawals.truncate(to: withdrawalsBefore)
             leaseSet.undo()
             openFlow = nil
@@ -216,11 +220,12 @@ package struct Engine: ~Copyable {
             leaseSet.apply(batch.slotChanges)
             for index in batch.commands.indices {
                 try apply(batch, at: index, refusingAdds: refusingAdds, &transaction, &result)
+                try tellFinishedFlows(&transaction, &result)
             }
             try retainBesides(batch.commands.count, &transaction, &result)
             try releaseOwed(&transaction, result)
             try flushFlow(&transaction)
-            try writeDirtyQueues(&transaction)
+            try writeDirtyQueues(&transaction, &result)
             try writeOutcomes(&transaction, into: &result)
             try put(meta, in: &transaction)
             result.nextDue = try nextDue(transaction)
@@ -269,7 +274,7 @@ package struct Engine: ~Copyable {
             }
         case .report:
             let body = batch.arena.span.extracting(command.body)
-            try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction)
+            try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction, &result)
         case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs,
             .removeDeduplication:
             let body = batch.arena.span.extracting(command.body)
@@ -322,6 +327,10 @@ package struct Engine: ~Copyable {
         case .retain:
             result.hasRetained = true
             try retain(effectLimits.sliceSteps, &transaction, &result)
+        case .listen:
+            try listen(batch.arena.span.extracting(command.body), isOn: true, &result)
+        case .unlisten:
+            try listen(batch.arena.span.extracting(command.body), isOn: false, &result)
         }
     }
 }

@@ -89,6 +89,33 @@ extension Reads {
         }
     }
 
+    /// Appends the event of a job that was delivered from the same snapshot.
+    package func appendActive<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ entry: ReadyEntry,
+        worker: String,
+        wall: UInt64,
+        into writer: inout WireWriter,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) {
+        guard let recordBytes = try snapshot.get(entry.job.rawValue, in: tables.jobs),
+            let bytes = try snapshot.get(entry.job.rawValue, in: tables.payloads)
+        else { return }
+        let queue = try queueName(entry.queue, snapshot)
+        try decode { () throws(WireError) in
+            let record = try JobRecord(recordBytes)
+            let payload = try PayloadRow(bytes, of: record)
+            var head = EventHead(.active)
+            head.time = wall
+            head.attempt = record.attemptsStarted + 1
+            head.job = entry.job
+            head.flow = record.flow
+            let start = writer.beginEvent(head, queue: queue)
+            writer.bytes8(bytes.extracting(payload.name))
+            writer.string16(worker)
+            writer.endEvent(start)
+        }
+    }
+
     /// Elapsed time at which a job fails that nobody has started.
     private func startLimit<Snapshot: Transaction & ~Copyable & ~Escapable>(
         of job: JobID,

@@ -38,6 +38,22 @@ extension Reads {
         }
     }
 
+    /// True where there is such a flow.
+    package func contains<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ flow: FlowID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> Bool {
+        do throws(Failure) {
+            _ = try flowRecord(flow, snapshot)
+            return true
+        } catch {
+            switch error {
+            case .refused: return false
+            case .lmdb(let error): throw error
+            }
+        }
+    }
+
     /// True while a large effect is being carried out on the flow; false where there is no such flow.
     package func isSettling<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ flow: FlowID,

@@ -81,6 +81,8 @@ struct QueueRecord: Sendable {
     var mostUrgent: UInt32 = 0
     /// Changed since it was last written.
     var isDirty = false
+    /// Not stored: a job of it could run, or did, after the last batch. Kept up while anybody listens.
+    var wasBusy = false
     /// Not stored: some of its finished jobs may say themselves how long they are kept.
     var mayHaveRetentions = true
 
@@ -105,6 +107,7 @@ struct QueueRecord: Sendable {
         counts = try StateCounts(from: &reader)
         mostUrgent = try reader.u32()
         name = try reader.string8("queue name")
+        wasBusy = isBusy
     }
 }
 

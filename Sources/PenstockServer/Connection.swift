@@ -33,9 +33,11 @@ final class Connection: StreamDelegate {
     var goodbye: UInt32?
     /// Its subscriptions by the number that the client gave them.
     var subscriptions: [UInt32: SubscriptionID] = [:]
+    /// What it listens to, by the number that the client gave it.
+    var listeners: [UInt32: EventListener] = [:]
     /// Requests that wait to be answered, so many that a client can't make the server remember more.
     var waitCount = 0
-    /// Deliveries wait until the client has read what it has.
+    /// Deliveries and events wait until the client has read what it has.
     var isBlocked = false
     /// Frames that came behind one whose answer the client has not read yet. While there are some, nothing is read.
     private var deferred: Deque<(header: FrameHeader, body: [UInt8])> = []

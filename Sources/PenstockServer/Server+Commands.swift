@@ -30,7 +30,7 @@ extension Server {
             guard opcode == .hello else { throw helloExpected() }
             return try hello(header, Hello(body: body), from: connection)
         case .holding:
-            if let opcode, opcode.isDurable || opcode == .subscribe || opcode == .release {
+            if let opcode, opcode.isDurable || opcode == .subscribe || opcode == .release || opcode == .listen {
                 throw WireError(
                     opcode.isDurable ? .badSequence : .invalidRequest,
                     "A resumed session begins with HOLD."
@@ -80,7 +80,11 @@ extension Server {
             _ = try Unsubscribe(body: body)
             try unsubscribe(header, connection)
         case .hello: throw WireError(.badHeader, "A second HELLO on one connection.")
-        case .deliver, .revoked, .applied:
+        case .listen: try listen(header, Listen(body: body), connection)
+        case .unlisten:
+            _ = try Unlisten(body: body)
+            try unlisten(header, connection)
+        case .deliver, .revoked, .applied, .events:
             throw WireError(.unknownOpcode, "Opcode \(header.opcode) is the server's to send.")
         default: try read(opcode, header, body, connection)
         }

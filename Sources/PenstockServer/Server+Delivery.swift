@@ -31,6 +31,7 @@ extension Server {
                 source: &source
             )
             source.endFrame()
+            source.tellActive()
             if let error = source.error { throw error }
             for slot in dispatcher.takeWriteRequests() { writeLease(slot) }
             return hasMore
@@ -49,6 +50,8 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
     /// What the clock showed when the run began.
     private let elapsed: UInt64
     private(set) var error: LMDBError?
+    /// What was delivered, where somebody listens to anything.
+    private var delivered: [(grant: Grant, flow: FlowID)] = []
 
     @_lifetime(copy snapshot)
     init(server: Server, snapshot: consuming ReadTransaction, reads: Reads) {
@@ -93,10 +96,32 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
             )
             guard let sent else { return .gone }
             server.delivery.count += 1
+            if server.events.isOn { delivered.append((grant, sent.flow)) }
             return .sent(bytes: sent.bytes, flow: sent.flow, timeout: sent.timeout)
         } catch {
             self.error = error
             return .gone
+        }
+    }
+
+    /// Tells those who listen which jobs are active now.
+    mutating func tellActive() {
+        for (grant, flow) in delivered where server.events.hears(grant.entry.queue, flow) {
+            let worker = server.dispatcher.subscription(grant.subscription)?.worker ?? ""
+            var writer = WireWriter()
+            do throws(LMDBError) {
+                try reads.appendActive(grant.entry, worker: worker, wall: server.clock.wall, into: &writer, snapshot)
+            } catch {
+                self.error = error
+                return
+            }
+            server.events.append(
+                active: writer.span,
+                grant.entry.queue,
+                flow,
+                commit: snapshot.id,
+                settled: server.statistics.lastCommit
+            )
         }
     }
 

@@ -54,6 +54,7 @@ extension Server {
         if !result.keptSlots.isEmpty { goOn(result.keptSlots) }
         for slot in result.endedSessions { didEnd(slot) }
         if !waits.isEmpty { answerWaits(result) }
+        if !result.heard.isEmpty || events.isOn { takeEvents(result) }
         if !pendingSubscriptions.isEmpty { retryPendingSubscriptions() }
     }
 

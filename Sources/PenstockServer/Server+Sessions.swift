@@ -57,12 +57,14 @@ extension Server {
         if !connection.subscriptions.isEmpty { dispatcher.unsubscribeAll(ofConnection: connection.slot) }
         connection.subscriptions.removeAll()
         if !pendingSubscriptions.isEmpty { pendingSubscriptions.removeAll { $0.connection === connection } }
+        endListeners(of: connection)
     }
 
     func didDrain(_ connection: Connection) {
         guard connection.isBlocked else { return }
         connection.isBlocked = false
         for id in connection.subscriptions.values { dispatcher.unblock(id) }
+        wakeListeners(of: connection)
     }
 
     /// Takes a session that nobody uses out of memory; the database remembers it for a day.

@@ -45,18 +45,26 @@ extension Server {
         pendingSubscriptions.firstIndex { $0.connection === connection && $0.header.stream == stream }
     }
 
-    private func check(_ header: FrameHeader, _ request: Subscribe, _ connection: Connection) throws(WireError) {
-        guard header.stream != 0 else { throw WireError(.unknownStream, "A stream's number can't be 0.") }
-        guard connection.subscriptions[header.stream] == nil, pending(header.stream, connection) == nil else {
-            throw WireError(.streamInUse, "Stream \(header.stream) is subscribed already.")
-        }
-        let pendingCount = pendingSubscriptions.count { $0.connection === connection }
-        guard connection.subscriptions.count + pendingCount < Limits.streamsPerConnectionMax else {
+    /// Refuses a stream's number that can't begin a subscription or a listener.
+    func checkStream(_ stream: UInt32, _ connection: Connection) throws(WireError) {
+        guard stream != 0 else { throw WireError(.unknownStream, "A stream's number can't be 0.") }
+        guard connection.subscriptions[stream] == nil, pending(stream, connection) == nil,
+            connection.listeners[stream] == nil, pendingListen(stream, connection) == nil
+        else { throw WireError(.streamInUse, "Stream \(stream) is in use already.") }
+        let pendingCount =
+            pendingSubscriptions.count { $0.connection === connection }
+            + pendingListens.count { $0.connection === connection }
+        let count = connection.subscriptions.count + connection.listeners.count + pendingCount
+        guard count < Limits.streamsPerConnectionMax else {
             throw WireError(
                 .invalidRequest,
-                "A connection can have \(Limits.streamsPerConnectionMax) subscriptions; this is one more."
+                "A connection can have \(Limits.streamsPerConnectionMax) subscriptions and listeners; this is one more."
             )
         }
+    }
+
+    private func check(_ header: FrameHeader, _ request: Subscribe, _ connection: Connection) throws(WireError) {
+        try checkStream(header.stream, connection)
         guard !request.queues.isEmpty, request.queues.count <= Limits.queuesPerMessageMax,
             Set(request.queues).count == request.queues.count
         else {
@@ -143,6 +151,7 @@ extension Server {
                 throw .creditTooLarge
             }
         }
+        if try credit(header.stream, jobs: jobs, bytes: bytes, connection) { return }
         if let index = pending(header.stream, connection) {
             let held = pendingSubscriptions[index]
             try check(held.creditJobs + jobs, held.creditBytes + bytes)

@@ -43,6 +43,9 @@ package final class Server {
     var revoked: [Revocation] = []
     /// Subscriptions to queues that are being made.
     var pendingSubscriptions: [PendingSubscription] = []
+    /// What is kept of what has happened, and who is told; and listeners that have not begun yet.
+    var events: EventHub
+    var pendingListens: [PendingListen] = []
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0
     /// Wall time at which a job is ready that waits for one.
@@ -139,6 +142,7 @@ package final class Server {
         sessionReads = SessionReads(engine)
         isSettling = engine.isSettling
         retention = RetentionTimes(now: clock.monotonic)
+        events = EventHub(epoch: engine.epoch)
         dispatcher = Dispatcher(epoch: engine.epoch, leaseWriteAfter: configuration.leaseWriteAfter)
         do throws(LMDBError) {
             reader = try SnapshotReader(environment)
@@ -269,11 +273,12 @@ package final class Server {
         guard failure == nil else { return }
         let now = clock.monotonic
         let hasMore = deliver(now: now)
+        if events.hasDue { tellListeners() }
         flush()
         handOver()
         stopIfDrained(now: now)
         arm(now: now)
-        if hasMore || dispatcher.hasWork && !isStopping { wake.send() }
+        if hasMore || events.hasDue || dispatcher.hasWork && !isStopping { wake.send() }
     }
 
     private func flush() {
@@ -357,6 +362,10 @@ package final class Server {
         if !isStopping {
             next = min(next, retention.due(now: now, elapsed: clock.elapsed, isSettling: isSettling))
         }
+        if events.nextExpiry != .max && !isStopping {
+            let elapsed = clock.elapsed
+            next = min(next, events.nextExpiry > elapsed ? now + (events.nextExpiry - elapsed) : now)
+        }
         if case .draining(let deadline) = stopping { next = min(next, deadline) }
         if case .flushing(let deadline) = stopping { next = min(next, deadline) }
         guard next != .max else {
@@ -396,6 +405,7 @@ package final class Server {
         retain(now: now)
         runDueSchedulers(now: now)
         expireWaits(now: now)
+        expireEvents()
         if nextHeld <= now { goOnWithHeld(hasSettled: false) }
         keepHouse(now: now)
     }

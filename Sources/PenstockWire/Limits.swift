@@ -110,6 +110,16 @@ package enum Limits {
     /// Lines of a job's log that it can be asked to keep, and that are kept where it is not asked.
     package static let keepLogsMax: UInt32 = 10_000
     package static let keepLogsDefault: UInt32 = 1000
+    /// Bytes of a message that an event carries.
+    package static let eventMessageBytesMax = 1024
+    /// Bytes of the events that are kept of a queue, of a flow, or of all: beyond it the oldest go.
+    package static let eventBytesMax = 8 * 1024 * 1024
+    /// Bytes of all events that a server keeps.
+    package static let eventBytesOfServerMax = 128 * 1024 * 1024
+    /// Queues and flows of which a server keeps events.
+    package static let eventScopesMax = 10_000
+    /// How long events are kept after the last listener has gone, in milliseconds.
+    package static let eventKeptMilliseconds: UInt64 = 600_000
     /// Tokens in one HOLD or RELEASE frame.
     package static let tokensPerFrameMax = 100_000
 }

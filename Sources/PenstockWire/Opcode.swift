@@ -39,6 +39,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case deliver = 0x30
     case revoked = 0x31
     case applied = 0x32
+    case events = 0x33
 
     // Reads.
     case getJob = 0x40
@@ -61,6 +62,10 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getAttempts = 0x61
     case getWorkers = 0x62
     case getDeduplication = 0x63
+
+    // Events.
+    case listen = 0x70
+    case unlisten = 0x71
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {

@@ -149,6 +149,11 @@ final class EngineHarness {
     /// Jobs were retried, or edges resolved by hand.
     var hasSecondThoughts = false
 
+    /// Compares what is told with what is stored, from the next batch on: set it while there is no job.
+    var follower: EventFollower? {
+        didSet { open.engine.interest.set(.all, follower != nil) }
+    }
+
     var batch = Batch()
     var result = BatchResult()
     private(set) var sessions: [TestSession] = []
@@ -180,6 +185,7 @@ final class EngineHarness {
         try open.engine.apply(batch, refusingAdds: refusingAdds, into: &result)
         batch.removeAll()
         try learn()
+        if let follower { follower.take(try events()) }
         if checks { try check() }
     }
 
@@ -234,7 +240,7 @@ final class EngineHarness {
 
     private func problems(_ dump: Dump) -> [String] {
         InvariantChecker(dump, hasSecondThoughts: hasSecondThoughts).problems()
-            + dump.differences(from: open.engine)
+            + dump.differences(from: open.engine) + (follower?.problems(dump, open.engine) ?? [])
     }
 
     func advance(_ milliseconds: UInt64) {
@@ -249,6 +255,7 @@ final class EngineHarness {
         open = try OpenEngine(directory.path, wall: wall, mapSize: mapSize)
         open.engine.effectLimits = limits
         open.engine.retentionRules = retention
+        open.engine.interest.set(.all, follower != nil)
         elapsed = max(elapsed, open.engine.elapsed)
         batch.removeAll()
         var kept: [JobID: TestLease] = [:]

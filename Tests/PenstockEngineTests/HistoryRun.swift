@@ -51,6 +51,7 @@ final class HistoryRun {
         self.interval = interval
         engine = try EngineHarness()
         engine.checks = false
+        engine.follower = EventFollower()
         random = SplitMix64(seed: seed)
         checks = SplitMix64(seed: ~seed)
         model = mode == .interleaved ? nil : Model()

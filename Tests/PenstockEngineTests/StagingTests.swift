@@ -102,6 +102,27 @@ import Testing
         #expect(try stage(.last, totals, last) == .ok)
     }
 
+    @Test func `its jobs are told in slices, each to be added before anything else`() throws {
+        engine.limits = EffectLimits(steps: 4)
+        try engine.hear()
+        let items = [ItemSpec.flow("f", (0..<12).map { job("n\($0)") })]
+        let added = try publish(items, nodes: 5)
+        var told = try engine.told()
+        // Its turn has not come.
+        try engine.cancel(.job(added["n11"]))
+        #expect(try engine.told().filter { $0.hasPrefix("n11") } == ["n11 added", "n11 cancelled"])
+        told += try engine.told()
+        while engine.open.engine.isSettling {
+            engine.stage(.carryOn, engine.session)
+            try engine.commit()
+            told += try engine.told()
+        }
+        for index in 0..<11 {
+            #expect(told.filter { $0.hasPrefix("n\(index) ") } == ["n\(index) added", "n\(index) waiting"])
+        }
+        #expect(told.filter { $0.hasPrefix("n11 ") } == ["n11 added", "n11 cancelled"])
+    }
+
     @Test func `an add of many parts comes to the same as one of one part`() throws {
         let items = [
             ItemSpec.flow(

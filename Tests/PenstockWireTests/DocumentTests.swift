@@ -84,6 +84,11 @@ import Testing
         "headersBytesMax": UInt64(Limits.headersBytesMax),
         "keepLogsMax": UInt64(Limits.keepLogsMax),
         "keepLogsDefault": UInt64(Limits.keepLogsDefault),
+        "eventMessageBytesMax": UInt64(Limits.eventMessageBytesMax),
+        "eventBytesMax": UInt64(Limits.eventBytesMax),
+        "eventBytesOfServerMax": UInt64(Limits.eventBytesOfServerMax),
+        "eventScopesMax": UInt64(Limits.eventScopesMax),
+        "eventKeptMilliseconds": Limits.eventKeptMilliseconds,
         "settlingMillisecondsMax": UInt64(Limits.settlingMillisecondsMax),
     ]
 
@@ -126,6 +131,8 @@ import Testing
         #expect(
             2 * Limits.payloadBytesMax + Limits.progressBytesMax + Limits.headersBytesMax + 4096 <= Limits.frameBytesMax
         )
+        #expect(Limits.progressBytesMax <= 65_535 && Limits.eventMessageBytesMax <= Limits.failureMessageBytesMax)
+        #expect(Limits.eventBytesMax <= Limits.eventBytesOfServerMax && EventKind.allCases.count <= 32)
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (JobPage.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (QueuePage.Row.byteCountMin + 255) + 4096 <= Limits.frameBytesMax)
@@ -190,6 +197,7 @@ import Testing
         check("### Missed runs", MissedRuns.allCases)
         check("### Endings of an attempt", AttemptEnding.allCases)
         check("### Reasons to stand for another job", AddOutcome.Reason.allCases)
+        check("### Kinds of events", EventKind.allCases)
         let options = DocumentTests.rows(under: "### ADD").filter { $0.count == 5 && Int($0[1]) != nil }
         let tags: [(String, UInt16)] = [
             ("priority", OptionTag.priority), ("delay", OptionTag.delay), ("attempts", OptionTag.attempts),

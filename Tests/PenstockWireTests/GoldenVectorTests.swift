@@ -50,11 +50,11 @@ import Testing
             .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote,
             .removeDeduplication:
             ([.client], false)
-        case .deliver, .revoked, .applied: ([.server], false)
+        case .deliver, .revoked, .applied, .events: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
             .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers,
-            .getDeduplication:
+            .getDeduplication, .listen, .unlisten:
             ([.client], true)
         }
     }

@@ -118,6 +118,22 @@ import Testing
         )
     }
 
+    @Test(arguments: 1...200 as ClosedRange<UInt64>)
+    func `a random event and what asks for it are read as they were written`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        try check(random.listen(), &random)
+        try check(Listening(sequence: random.number()), &random)
+        try check(Unlisten(), &random)
+        try check(Unlistened(), &random)
+        let events = random.list { $0.event() }
+        try check(Events(lost: random.number(), events), &random)
+        for event in events {
+            var writer = WireWriter()
+            event.encode(into: &writer)
+            #expect(writer.count == event.byteCount)
+        }
+    }
+
     @Test func `an option that is given is sent though it is at its default`() throws {
         var writer = WireWriter()
         let node = AddNode(queue: 0, name: "a", explicit: .all)

@@ -139,6 +139,16 @@ final class Link: Sendable {
         if !tokens.isEmpty { put(.release(tokens)) }
     }
 
+    // MARK: Events
+
+    func listen(_ feed: EventFeed) { put(.listen(feed)) }
+
+    func unlisten(_ feed: EventFeed) { put(.unlisten(feed.id)) }
+
+    func credit(_ feed: EventFeed, generation: Int, bytes: Int) {
+        put(.creditEvents(feed.id, generation: generation, bytes: bytes))
+    }
+
     // MARK: Life
 
     /// Calls `body` after a while, on the event loop.

@@ -15,6 +15,9 @@ enum SessionCommand: Sendable {
     case credit(WorkerID, generation: Int, count: Int)
     case resize(WorkerID, concurrency: Int)
     case release([LeaseToken])
+    case listen(EventFeed)
+    case unlisten(ListenerID)
+    case creditEvents(ListenerID, generation: Int, bytes: Int)
 }
 
 /// Where all threads put what the event loop is to send: one lock each, and one wake for all that gathers before it.

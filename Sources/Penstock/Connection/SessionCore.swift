@@ -14,6 +14,8 @@ final class SessionCore {
     private var output = Machine.Output()
     private var channel: (any Channel)?
     private var workers: [WorkerID: any LeaseHolder] = [:]
+    /// Who listens to events, and the number of the connection that the feed is told on.
+    private var feeds: [ListenerID: (feed: EventFeed, generation: Int)] = [:]
     /// True once a connection has come to stand since this was last asked.
     private var hasStood = false
 
@@ -64,7 +66,23 @@ final class SessionCore {
             machine.credit(worker, generation: generation, count: count, &output)
         case .resize(let worker, let concurrency): machine.resize(worker, concurrency, &output)
         case .release(let tokens): machine.release(tokens, &output)
+        case .listen(let feed):
+            guard machine.phase != .ended else { return feed.finish(.clientEnded) }
+            feeds[feed.id] = (feed, 0)
+            if machine.phase == .ready { greet(feed) }
+        case .unlisten(let id):
+            feeds[id] = nil
+            machine.unlisten(id, &output)
+        case .creditEvents(let id, let generation, let bytes):
+            if feeds[id]?.generation == generation { machine.credit(id, bytes: bytes, &output) }
         }
+    }
+
+    /// Asks for the events of a feed, on the connection that stands.
+    private func greet(_ feed: EventFeed) {
+        let (message, generation) = feed.greet()
+        feeds[feed.id]?.generation = generation
+        machine.listen(feed.id, message, &output)
     }
 
     /// A worker has come to its end: it holds nothing any more.
@@ -93,6 +111,8 @@ final class SessionCore {
             worker.loseAll()
             worker.end(.clientEnded)
         }
+        for (feed, _) in feeds.values { feed.finish(.clientEnded) }
+        feeds.removeAll()
     }
 
     func tick() {
@@ -136,6 +156,12 @@ final class SessionCore {
         }
         switch Opcode(rawValue: header.opcode) {
         case .deliver: deliver(try Deliver(body: body), stream: header.stream)
+        case .events:
+            let events = try Events(body: body)
+            if let id = machine.listeners[header.stream] { feeds[id]?.feed.receive(events) }
+        case .listen:
+            let listening = try Listening(body: body)
+            if let id = machine.listeners[header.stream] { feeds[id]?.feed.began(after: listening.sequence) }
         case .applied: machine.applied(try Applied(body: body), &output)
         case .heartbeat: break
         case .revoked:
@@ -172,6 +198,10 @@ final class SessionCore {
             // A server that is about to stop is back before long, and is asked again.
             guard error.code != .draining, let id = machine.worker(of: header.stream) else { return }
             workers[id]?.end(error)
+        case .listen:
+            // A server that is about to stop is back before long, and is asked again.
+            guard error.code != .draining, let id = machine.listeners.removeValue(forKey: header.stream) else { return }
+            feeds.removeValue(forKey: id)?.feed.finish(error)
         default: machine.replied(header.correlation, .failure(error), &output)
         }
     }
@@ -242,6 +272,7 @@ final class SessionCore {
             let lost = Dictionary(tokens.map { ($0, JobCancellation.leaseLost) }) { first, _ in first }
             for worker in workers.values { worker.revoke(lost) }
         case .established(let resumed, let repeated):
+            for (feed, _) in feeds.values { greet(feed) }
             logger.info(
                 "Connected",
                 metadata: [

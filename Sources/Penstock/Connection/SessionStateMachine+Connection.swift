@@ -155,6 +155,7 @@ extension SessionStateMachine {
         for worker in subscriptions.keys { subscriptions[worker]?.stream = nil }
         endingStreams = [:]
         releasedInHold.removeAll()
+        listeners = [:]
         for (id, read) in reads where !read.survives { cancel(id, .connectionLost, &output) }
         if hasSaidGoodbye || (isLeaving && log.isEmpty) {
             phase = .ended

@@ -84,6 +84,8 @@ struct SessionStateMachine<Context> {
     var reads: [UInt32: Read] = [:]
     var subscriptions: [WorkerID: Subscription] = [:]
     var nextStream: UInt32 = 1
+    /// Listeners by their streams on the connection that stands.
+    var listeners: [UInt32: ListenerID] = [:]
     /// Streams whose end has been asked for and has not been answered: deliveries may still be under way.
     var endingStreams: [UInt32: WorkerID] = [:]
     /// Leases given back while HOLD, which lists them, is under way.

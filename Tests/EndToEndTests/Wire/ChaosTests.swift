@@ -36,7 +36,10 @@ import Testing
         let failure = Failure(slot: completion.slot, token: token, message: "no")
         let node = AddNode(queue: 0, name: "x", dependencies: [DependencyFields(.job(id))])
         var frame: [UInt8] =
-            switch random.next() % 23 {
+            switch random.next() % 26 {
+            case 23: WireClient.frame(Listen(.queue("q"), since: random.next() % 3 << 40), stream: stream)
+            case 24: WireClient.frame(Listen(.flow(FlowID(id.rawValue)), creditBytes: 100), stream: stream)
+            case 25: WireClient.frame(Unlisten(), stream: stream)
             case 20: WireClient.frame(nearlyRightMove(sequence, completion, &random))
             case 21, 22: WireClient.frame(nearlyRightAdd(sequence, completion, &random))
             case 0: WireClient.frame(Complete(sequence: sequence, completions: [completion, completion]))

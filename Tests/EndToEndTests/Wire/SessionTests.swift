@@ -136,6 +136,7 @@ import Testing
             _ = try second.hello(resuming: first.session).get()
             let subscribe = Subscribe(queues: ["q"], creditJobs: 1)
             #expect(try second.request(subscribe, stream: 1, Subscribed.self).refusal == .invalidRequest)
+            #expect(try second.request(Listen(.all), stream: 1, Listening.self).refusal == .invalidRequest)
             #expect(try second.request(Release(tokens: []), Released.self).refusal == .invalidRequest)
             // Reads and signs of life may come before it; an unknown opcode costs no connection.
             second.send(Heartbeat(number: 0))

@@ -53,6 +53,10 @@ final class TestServerCore {
     var scripted: [Opcode: Deque<WireError>] = [:]
     /// The refusal of a part of a large add.
     var refusedStage: (Stage.Part, WireError)?
+    /// Those who listen, by their streams, and every LISTEN in its order.
+    var listeners: [UInt32: TestServerHandler] = [:]
+    var listens: [Listen] = []
+    var creditedBytes = 0
     /// What the outcome of a noted command says of the jobs that it has reached.
     var reached: UInt32 = 1
     private var nextJob: UInt64 = 1
@@ -110,7 +114,14 @@ final class TestServerCore {
             let message = try Subscribe(body: body)
             connection.streams[header.stream] = Stream(queues: message.queues, credits: Int(message.creditJobs))
             connection.send(Subscribed(heartbeat: 10_000), correlation: correlation, stream: header.stream)
-        case .credit: connection.streams[header.stream]?.credits += Int(try Credit(body: body).jobs)
+        case .credit:
+            let credit = try Credit(body: body)
+            connection.streams[header.stream]?.credits += Int(credit.jobs)
+            if listeners[header.stream] != nil { creditedBytes += Int(credit.bytes) }
+        case .listen: listen(connection, header, try Listen(body: body))
+        case .unlisten:
+            listeners[header.stream] = nil
+            connection.send(Unlistened(), correlation: correlation, stream: header.stream)
         case .unsubscribe:
             connection.streams[header.stream] = nil
             connection.send(Unsubscribed(), correlation: correlation)

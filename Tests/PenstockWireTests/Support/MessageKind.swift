@@ -91,7 +91,7 @@ struct MessageKind: Sendable {
             MessageKind("ATTEMPTS", AttemptList.self, from: [.server]),
             MessageKind("GET_SERVER", GetServer.self, from: [.client]),
             MessageKind("SERVER", ServerView.self, from: [.server]),
-        ] + held + commands + lists
+        ] + held + commands + lists + events
 
     private static let held: [MessageKind] = [
         MessageKind("ADD_HELD", HeldAdd.self, from: [.client]) { (held: HeldAdd) throws(WireError) in
@@ -145,6 +145,16 @@ struct MessageKind: Sendable {
         MessageKind("WORKERS", WorkerPage.self, from: [.server]),
         MessageKind("GET_DEDUPLICATION", GetDeduplication.self, from: [.client]),
         MessageKind("DEDUPLICATION", DeduplicationView.self, from: [.server]),
+    ]
+
+    private static let events: [MessageKind] = [
+        MessageKind("LISTEN", Listen.self, from: [.client]) { (listen: Listen) throws(WireError) in
+            if case .queue(let name) = listen.scope { try checkQueues([name]) }
+        },
+        MessageKind("LISTENING", Listening.self, from: [.server]),
+        MessageKind("UNLISTEN", Unlisten.self, from: [.client]),
+        MessageKind("UNLISTENED", Unlistened.self, from: [.server]),
+        MessageKind("EVENTS", Events.self, from: [.server]),
     ]
 
     static let error: @Sendable (RawSpan, inout WireWriter) throws(WireError) -> Void = {

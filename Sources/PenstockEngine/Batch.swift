@@ -25,6 +25,7 @@ package struct Command: Sendable {
         /// The worker of a job tells how far it is.
         case report
         case setQueue
+        case setGroup
         /// Delayed jobs need not wait any longer, whoever says so.
         case promoteJobs
         /// The times that the calendar says stand before the message's body.
@@ -229,6 +230,8 @@ package struct BatchResult: Sendable {
     package var newQueues: [QueueID] = []
     /// What is set of queues now.
     package var changedQueues: [(queue: QueueID, settings: QueueSettings)] = []
+    /// How many jobs of groups may run at a time now; 0: any number. By group 0, of those that have no bound of their own.
+    package var changedGroups: [(queue: QueueID, group: GroupID, concurrency: UInt32)] = []
     /// Queues that are to grant nothing for so many milliseconds.
     package var limitedQueues: [(queue: QueueID, milliseconds: UInt64)] = []
 
@@ -265,6 +268,7 @@ package struct BatchResult: Sendable {
         nextRetention = .max
         newQueues.removeAll(keepingCapacity: true)
         changedQueues.removeAll(keepingCapacity: true)
+        changedGroups.removeAll(keepingCapacity: true)
         limitedQueues.removeAll(keepingCapacity: true)
     }
 }

@@ -43,6 +43,8 @@ struct Effect: Equatable {
         /// Makes the delayed jobs of a queue ready. Subject: the queue. Cursor, detail: when the one seen last was due,
         /// and its id. Bound: when the last one is due.
         case promoteQueue = 16
+        /// Forgets what was set of the groups of a queue. Subject: the queue.
+        case forgetGroups = 17
     }
 
     static let byteCount = 48

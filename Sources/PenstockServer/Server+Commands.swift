@@ -59,6 +59,7 @@ extension Server {
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
         case .setQueue: try change(.setQueue, body, session)
+        case .setGroup: try change(.setGroup, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)

@@ -209,6 +209,7 @@ package struct AddDecoder: ~Escapable {
             customID: .empty,
             childKey: .empty,
             headers: .empty,
+            group: .empty,
             options: defaults.isEmpty ? .default : defaults[queue] ?? .default
         )
         let optionCount = Int(try reader.u8())
@@ -265,6 +266,9 @@ package struct AddDecoder: ~Escapable {
         case OptionTag.headers:
             try Headers.check(reader.bytes)
             fields.headers = place
+        case OptionTag.group:
+            try Names.checkGroup(reader.bytes)
+            fields.group = place
         default:
             guard try fields.options.read(tag, &reader) else { return }
             try reader.end("an option")

@@ -14,12 +14,14 @@ package struct NodeFields: Sendable {
     package var childKey: ByteRange
     /// ``Headers``, checked; empty where none were given.
     package var headers: ByteRange
+    /// The name of its group; empty where none was given.
+    package var group: ByteRange
     package var options: NodeOptions
 
     /// The options that few jobs have and that are no numbers, by tag: as the database keeps them.
-    package var extras: [(tag: UInt16, place: ByteRange)] { [(OptionTag.headers, headers)] }
+    package var extras: [(tag: UInt16, place: ByteRange)] { [(OptionTag.headers, headers), (OptionTag.group, group)] }
     /// True where the job has any option that few have.
-    package var hasExtras: Bool { !headers.isEmpty || options.hasRare }
+    package var hasExtras: Bool { !headers.isEmpty || !group.isEmpty || options.hasRare }
 
     /// Of a job that is in no message: it is stored, and takes part in an add.
     package static let none = NodeFields(
@@ -32,6 +34,7 @@ package struct NodeFields: Sendable {
         customID: .empty,
         childKey: .empty,
         headers: .empty,
+        group: .empty,
         options: .default
     )
 }

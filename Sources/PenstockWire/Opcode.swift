@@ -26,6 +26,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case update = 0x59
     case promote = 0x5a
     case clearLogs = 0x5b
+    case setGroup = 0x5d
 
     // Lease side.
     case release = 0x13
@@ -59,12 +60,13 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getLogs = 0x60
     case getAttempts = 0x61
     case getWorkers = 0x62
+    case getGroups = 0x64
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {
         switch self {
         case .add, .complete, .fail, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove, .clean,
-            .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote:
+            .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .setGroup, .promote:
             true
         default: false
         }

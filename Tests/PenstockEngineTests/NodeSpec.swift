@@ -45,6 +45,14 @@ struct NodeSpec {
     /// In a child of a held job: its key there.
     var key: String?
     var headers = Headers()
+    var group: String?
+
+    /// The same node in a group.
+    func grouped(_ group: String) -> NodeSpec {
+        var node = self
+        node.group = group
+        return node
+    }
 
     /// The same node with a key.
     func keyed(_ key: String) -> NodeSpec {
@@ -121,6 +129,7 @@ extension Add {
                         customID: node.customID,
                         childKey: node.key,
                         headers: node.headers,
+                        group: node.group,
                         options: node.options
                     )
                 )

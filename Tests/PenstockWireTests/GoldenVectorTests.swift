@@ -47,12 +47,14 @@ import Testing
         case .heartbeat: ([.client, .server], false)
         case .goodbye: ([.client, .server], true)
         case .add, .complete, .fail, .credit, .debit, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve,
-            .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote:
+            .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote,
+            .setGroup:
             ([.client], false)
         case .deliver, .revoked, .applied: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
-            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers:
+            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers,
+            .getGroups:
             ([.client], true)
         }
     }

@@ -89,6 +89,7 @@ import Testing
         try check(RemoveScheduler(sequence: random.number(), id: random.text(least: 1)), &random)
         try check(random.setQueue(), &random)
         try check(random.promote(), &random)
+        try check(random.setGroup(), &random)
     }
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
@@ -106,6 +107,8 @@ import Testing
         try check(random.queuePage(), &random)
         try check(GetPriorities(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
         try check(random.priorityPage(), &random)
+        try check(random.getGroups(), &random)
+        try check(random.groupPage(), &random)
         try check(GetWorkers(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
         try check(random.workerPage(), &random)
     }

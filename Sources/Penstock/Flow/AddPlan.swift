@@ -112,6 +112,7 @@ struct AddPlan {
             }
             if let key = job.key { try check(key: key, isChild: isChild) }
             let options = defaults.fill(job.options, queue: job.queue)
+            if let group = options.group { try Checks.group(group) }
             return AddNode(
                 queue: try queueIndex(job.queue),
                 name: job.name,
@@ -121,6 +122,7 @@ struct AddPlan {
                 customID: job.options.id,
                 childKey: job.key,
                 headers: try options.wireHeaders(),
+                group: options.group,
                 options: try options.wire(),
                 explicit: options.explicit
             )

@@ -83,7 +83,12 @@ extension JobInfo {
         state = JobState(view.state)
         cause = FailureCause(view.cause)
         isSkipped = view.isSkipped
-        options = JobOptions(view.options, id: view.customID.isEmpty ? nil : view.customID, headers: view.headers)
+        options = JobOptions(
+            view.options,
+            id: view.customID.isEmpty ? nil : view.customID,
+            headers: view.headers,
+            group: view.group.isEmpty ? nil : view.group
+        )
         attemptsMade = Int(view.attemptsMade)
         attemptsStarted = Int(view.attemptsStarted)
         stalledCount = Int(view.stalledCount)

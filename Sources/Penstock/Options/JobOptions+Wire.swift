@@ -75,7 +75,7 @@ extension JobOptions {
         let ofOneJob: [(String, Bool)] = [
             ("lifo", given.lifo != nil), ("id", given.id != nil), ("rejectExisting", given.rejectExisting != nil),
             ("cancelSiblings", given.cancelSiblings != nil), ("repeatEvery", given.repeatEvery != nil),
-            ("headers", given.headers != nil), ("at", given.at != nil),
+            ("headers", given.headers != nil), ("at", given.at != nil), ("group", given.group != nil),
         ]
         if let (name, _) = ofOneJob.first(where: \.1) {
             throw PenstockError(.invalidOption, "The option \(name) of a job can't be a default of its queue.")
@@ -115,7 +115,7 @@ extension JobOptions {
         return result
     }
 
-    init(_ options: NodeOptions, id: String?, headers: Headers = Headers()) {
+    init(_ options: NodeOptions, id: String?, headers: Headers = Headers(), group: String? = nil) {
         self.init(
             priority: Int(options.priority),
             delay: .milliseconds(options.delay),
@@ -135,7 +135,8 @@ extension JobOptions {
             keepLogs: Int(options.keepLogs),
             maxStarted: options.maxStarted == 0 ? nil : Int(options.maxStarted),
             headers: headers.dictionary,
-            at: Date(optionalMilliseconds: options.at)
+            at: Date(optionalMilliseconds: options.at),
+            group: group
         )
     }
 }

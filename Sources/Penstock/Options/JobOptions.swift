@@ -38,6 +38,7 @@ public struct JobOptions: Hashable, Sendable {
         var maxStarted: Int??
         var headers: [String: String]?
         var at: Date??
+        var group: String?
     }
 
     private(set) var given: Given
@@ -63,7 +64,8 @@ public struct JobOptions: Hashable, Sendable {
             keepLogs: keepLogs,
             maxStarted: .some(maxStarted),
             headers: headers,
-            at: .some(at)
+            at: .some(at),
+            group: group
         )
     }
 
@@ -91,7 +93,8 @@ public struct JobOptions: Hashable, Sendable {
         keepLogs: Int? = nil,
         maxStarted: Int? = nil,
         headers: [String: String]? = nil,
-        at: Date? = nil
+        at: Date? = nil,
+        group: String? = nil
     ) {
         given = Given(
             priority: priority,
@@ -112,7 +115,8 @@ public struct JobOptions: Hashable, Sendable {
             keepLogs: keepLogs,
             maxStarted: maxStarted.map { .some($0) },
             headers: headers,
-            at: at.map { .some($0) }
+            at: at.map { .some($0) },
+            group: group
         )
     }
 
@@ -254,6 +258,17 @@ public struct JobOptions: Hashable, Sendable {
         get { given.at ?? nil }
         set { given.at = .some(newValue) }
     }
+
+    /// The group of the job in its queue, such as the tenant that it belongs to: 1...255 bytes of UTF-8. Nil, the
+    /// default: none.
+    ///
+    /// The groups of a queue take turns of one job each, so that none of them can hold up the others, however many jobs
+    /// it has; within a group, priority and place decide. Jobs without a group are one group. How many jobs of a group
+    /// run at a time can be bounded: see ``Queue/setGroup(_:concurrency:)``.
+    public var group: String? {
+        get { given.group }
+        set { given.group = newValue }
+    }
 }
 
 extension JobOptions {
@@ -280,6 +295,7 @@ extension JobOptions {
         if let headers = other.headers {
             result.given.headers = (given.headers ?? [:]).merging(headers) { given, _ in given }
         }
+        result.given.group = given.group ?? other.group
         // The one takes the other's place: a job's own delay wins over a default time.
         if given.delay == nil { result.given.at = given.at ?? other.at }
         if given.at != nil { result.given.delay = given.delay }

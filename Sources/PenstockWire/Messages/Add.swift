@@ -10,6 +10,7 @@ package struct AddNode: Equatable, Sendable {
     /// Its key under the held job, in a child of it.
     package var childKey: String?
     package var headers: Headers
+    package var group: String?
     package var options: NodeOptions
     /// What is sent of them though it is at its default.
     package var explicit: ExplicitOptions
@@ -23,6 +24,7 @@ package struct AddNode: Equatable, Sendable {
         customID: String? = nil,
         childKey: String? = nil,
         headers: Headers = Headers(),
+        group: String? = nil,
         options: NodeOptions = .default,
         explicit: ExplicitOptions = []
     ) {
@@ -34,6 +36,7 @@ package struct AddNode: Equatable, Sendable {
         self.customID = customID
         self.childKey = childKey
         self.headers = headers
+        self.group = group
         self.options = options
         self.explicit = explicit
     }
@@ -181,6 +184,7 @@ extension AddNode {
         customID = fields.customID.isEmpty ? nil : try bytes.string(fields.customID, "custom id")
         childKey = fields.childKey.isEmpty ? nil : try bytes.string(fields.childKey, "child's key")
         headers = try bytes.headers(fields.headers)
+        group = fields.group.isEmpty ? nil : try bytes.string(fields.group, "group's name")
         options = fields.options
         explicit = []
     }
@@ -207,6 +211,7 @@ extension AddNode {
         }
         count += options.encode(into: &writer, explicit: explicit)
         count += writer.option(headers)
+        count += writer.option(group: group ?? "")
         writer.patch(count, at: start)
     }
 }

@@ -124,6 +124,8 @@ package struct JobView: WireMessage {
     package var data: [UInt8] = []
     package var outcome = JobOutcome.none
     package var headers = Headers()
+    /// Empty where it has none.
+    package var group = ""
     /// What its worker reported last.
     package var progress = Payload.none
 
@@ -168,6 +170,7 @@ package struct JobView: WireMessage {
         writer.u8(0)
         var count = options.encodeLasting(into: &writer)
         count += writer.option(headers)
+        count += writer.option(group: group)
         writer.patch(count, at: start)
         writer.payload(progress)
     }
@@ -218,6 +221,8 @@ package struct JobView: WireMessage {
         var value = WireReader(reader.bytes.extracting(place))
         if tag & ~OptionTag.mustUnderstand == OptionTag.headers {
             headers = try Headers(from: &value)
+        } else if tag & ~OptionTag.mustUnderstand == OptionTag.group {
+            group = try value.bytes.string(try value.range(value.remaining), "group's name")
         } else {
             guard try options.read(tag, &value) else { return }
         }

@@ -60,6 +60,7 @@ extension SeededRandom {
             customID: bool() ? "n" + text(200) : nil,
             childKey: hasKey && bool() ? text(least: 1) : nil,
             headers: headers(),
+            group: bool() ? text(least: 1) : nil,
             options: options()
         )
     }
@@ -153,7 +154,8 @@ extension SeededRandom {
             createdAt: number(),
             name: text(),
             data: bytes(),
-            headers: headers()
+            headers: headers(),
+            group: bool() ? text(least: 1) : ""
         )
     }
 
@@ -202,6 +204,7 @@ extension SeededRandom {
         view.data = bytes()
         view.outcome = jobOutcome()
         view.headers = headers()
+        if bool() { view.group = text(least: 1) }
         view.progress = payload()
         return view
     }

@@ -19,6 +19,10 @@ enum Checks {
         try check(id) { (span) throws(WireError) in try Names.checkDeduplication(span) }
     }
 
+    static func group(_ name: String) throws(PenstockError) {
+        try check(name) { (span) throws(WireError) in try Names.checkGroup(span) }
+    }
+
     /// A name that may be empty.
     static func name(_ name: String, _ what: String) throws(PenstockError) {
         guard name.utf8.count <= Limits.nameBytesMax else {

@@ -89,6 +89,8 @@ extension PenstockError.Code {
     public static let edgeNotFound = Self(rawValue: 304)
     /// No such scheduler.
     public static let schedulerNotFound = Self(rawValue: 305)
+    /// There is no such group: none of its jobs waits or runs, and it has no bound of its own.
+    public static let groupNotFound = Self(rawValue: 306)
     /// The lease of the job was lost.
     public static let fenced = Self(rawValue: 400)
     /// The custom id is taken, and the options said to reject that.

@@ -39,7 +39,8 @@ extension Queue {
     /// Removes the jobs that are in a state and have been there, or in the queue, for long enough.
     ///
     /// With a limit those go first that finished first; of unfinished jobs those that would run first, that are due
-    /// first, or, of those that wait for children, that were added first.
+    /// first, or, of those that wait for children, that were added first; in a queue with groups, waiting jobs go group
+    /// by group.
     ///
     /// - Parameters:
     ///   - state: any but active.

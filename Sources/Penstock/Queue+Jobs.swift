@@ -61,8 +61,9 @@ extension Queue {
     /// }
     /// ```
     ///
-    /// In ascending order waiting jobs come as they would run, delayed ones as they
-    /// are due, active ones as they began, those that wait for children as they were
+    /// In ascending order waiting jobs come as they would run (in a queue with groups,
+    /// one group after the other: first the jobs without one, then those of the newest
+    /// group), delayed ones as they are due, active ones as they began, those that wait for children as they were
     /// added, and finished ones as they finished. A job that changes its state or its
     /// place between two pages may come twice, or not at all; every other one comes
     /// exactly once.

@@ -39,8 +39,8 @@ public struct QueueInfo: Hashable, Sendable {
     public let name: String
     public let counts: JobCounts
     public let settings: QueueSettings
-    /// How long the job has been ready that nobody has taken for longest, of those that are first of their priority;
-    /// nil where none is ready.
+    /// How long the job has been ready that nobody has taken for longest, of those that are first of their group and
+    /// priority; nil where none is ready. Of a queue with more than 1,000 such pairs, not all are looked at.
     public let oldestReady: Duration?
     /// The time until a rate limit lets the next job begin; nil where none holds it.
     public let limitedFor: Duration?
@@ -111,7 +111,7 @@ extension Queue {
     /// ``JobOptions`` for those of which nil gives nothing.
     ///
     /// - Parameter options: replaces all defaults that were set before; none, where it gives nothing. Those of one job
-    ///   can't be defaults: `lifo`, `id`, `rejectExisting`, `cancelSiblings`, `repeatEvery`, `headers` and `at`.
+    ///   can't be defaults: `lifo`, `id`, `rejectExisting`, `cancelSiblings`, `repeatEvery`, `headers`, `at` and `group`.
     /// - Throws: ``PenstockError``; its code is `invalidOption` where an option can't be a default, or is out of its range.
     public func setDefaults(_ options: JobOptions) async throws(PenstockError) {
         try options.checkQueueDefaults()
@@ -141,7 +141,7 @@ extension Queue {
     }
 
     /// A number of jobs as the wire has it: 0 is no bound there.
-    private static func bound(_ jobs: Int?, _ what: String) throws(PenstockError) -> UInt32 {
+    static func bound(_ jobs: Int?, _ what: String) throws(PenstockError) -> UInt32 {
         guard let jobs else { return 0 }
         guard let bound = UInt32(exactly: jobs), bound > 0 else {
             throw PenstockError(.invalidOption, "\(jobs) \(what); 1 to \(UInt32.max) are allowed, nil for any number.")

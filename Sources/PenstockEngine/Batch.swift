@@ -25,6 +25,7 @@ package struct Command: Sendable {
         /// The worker of a job tells how far it is.
         case report
         case setQueue
+        case setGroup
         /// Delayed jobs need not wait any longer, whoever says so.
         case promoteJobs
         /// The next add with a deduplication id makes a job.
@@ -241,6 +242,8 @@ package struct BatchResult: Sendable {
     package var heard: [EventScope] = []
     /// How many of the finished flows stand among the events.
     var toldFlows = 0
+    /// How many jobs of groups may run at a time now; 0: any number. By group 0, of those that have no bound of their own.
+    package var changedGroups: [(queue: QueueID, group: GroupID, concurrency: UInt32)] = []
     /// Queues that are to grant nothing for so many milliseconds.
     package var limitedQueues: [(queue: QueueID, milliseconds: UInt64)] = []
 
@@ -281,6 +284,7 @@ package struct BatchResult: Sendable {
         events.removeAll()
         toldFlows = 0
         heard.removeAll(keepingCapacity: true)
+        changedGroups.removeAll(keepingCapacity: true)
         limitedQueues.removeAll(keepingCapacity: true)
     }
 }

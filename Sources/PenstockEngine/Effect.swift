@@ -46,6 +46,8 @@ struct Effect: Equatable {
         /// Frees the deduplication ids of a queue that is obliterated. Subject: the queue. Cursor: the hash of the next id.
         /// Bound: jobs from this id on keep theirs.
         case forgetDeduplications = 17
+        /// Forgets what was set of the groups of a queue. Subject: the queue.
+        case forgetGroups = 18
     }
 
     static let byteCount = 48

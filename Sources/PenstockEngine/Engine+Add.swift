@@ -190,6 +190,11 @@ extension Engine {
         if options.ttl > 0 { record.marks.insert(.hasTTL) }
         if options.at > 0 { record.marks.insert(.isTimed) }
         if joins { record.marks.insert(.isAddedLater) }
+        if !node.fields.group.isEmpty {
+            record.marks.insert(.hasGroup)
+            record.group = try makeGroup(body.extracting(node.fields.group), in: record.queue, &transaction)
+            count(GroupKey(record.queue, record.group), jobs: 1)
+        }
         if !node.hasDependentInFlow { record.flags.insert(.isSink) }
         if edges.isEmpty {
             record.state = options.delay > 0 || options.at > meta.wall ? .delayed : .waiting
@@ -239,7 +244,7 @@ extension Engine {
         try tell(.added, node.job, record, transaction, &result)
         switch record.state {
         case .waiting:
-            let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: node.job)
+            let entry = ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: node.job)
             try putReady(entry, &transaction)
             result.ready.append(entry)
             try tell(.waiting, node.job, record, transaction, &result)

@@ -39,6 +39,7 @@ extension Engine {
             var ids = Effect(.forgetDeduplications, UInt64(queue.rawValue))
             ids.bound = meta.nextJob
             effects.append(ids)
+            effects.append(Effect(.forgetGroups, UInt64(queue.rawValue)))
             // Finished ones first: those that are cancelled here have to tell that before they go.
             let states: [JobState] = [
                 .completed, .failed, .cancelled, .waitingChildren, .waiting, .delayed, .active,
@@ -134,11 +135,13 @@ extension Engine {
     ) throws(LMDBError) -> JobID? {
         switch state {
         case .waiting:
-            let turn = Turn(priority: UInt32(effect.cursor), place: effect.detail)
-            guard let entry = try transaction.entry(after: ReadyKey(queue, turn), in: tables.ready),
-                let key = entry.key, key.queue == queue
+            let turn = Turn(priority: UInt32(truncatingIfNeeded: effect.cursor), place: effect.detail)
+            let last = ReadyKey(queue, GroupID(UInt32(effect.cursor >> 32)), turn)
+            guard let entry = try transaction.entry(after: last, in: tables.ready), let key = entry.key,
+                key.queue == queue
             else { return nil }
-            (effect.cursor, effect.detail) = (UInt64(key.turn.priority), key.turn.place)
+            effect.cursor = UInt64(key.group.rawValue) << 32 | UInt64(key.turn.priority)
+            effect.detail = key.turn.place
             let value = entry.value
             return try decode { () throws(WireError) in
                 var reader = WireReader(value)

@@ -36,6 +36,7 @@ extension Engine {
 
     private mutating func deleteStaged(_ job: JobID, _ transaction: inout WriteTransaction) throws(LMDBError) {
         guard let record = try record(of: job, transaction) else { return }
+        if record.marks.contains(.hasGroup) { count(GroupKey(record.queue, record.group), jobs: -1) }
         if let id = try customID(of: job, record, transaction) {
             _ = try transaction.delete(CustomIDKey(record.queue, id.rawSpan), in: tables.customIDs)
         }

@@ -100,6 +100,7 @@ extension Engine {
         case .removeFlow: try removeFlow(effect, &transaction, &result)
         case .clean: try clean(effect, &transaction, &result)
         case .promoteQueue: try promoteQueue(effect, &transaction, &result)
+        case .forgetGroups: try forgetGroups(effect, &transaction, &result)
         case .start: try start(effect, &transaction, &result)
         case .forgetDeduplications: try forgetDeduplications(effect, &transaction)
         }

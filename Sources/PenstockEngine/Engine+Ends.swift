@@ -60,7 +60,7 @@ extension Engine {
             }
             if isLeased { try keepAttempt(&record, of: job, .withdrawn, finishedAt: meta.wall, &transaction) }
             leaseSet.end(job)
-            result.withdrawn.append(ReadyEntry(queue: record.queue, turn: record.turn, job: job))
+            result.withdrawn.append(ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: job))
             withdrawals.add(job, commit: transaction.id)
         }
         record.due = 0

@@ -2,7 +2,7 @@ import LMDB
 import PenstockWire
 
 /// Commands about jobs, flows and queues that exist, from any client: cancel, retry, finish by hand, resolve an edge by
-/// hand, remove, update, clear logs, promote, set, free a deduplication id.
+/// hand, remove, update, clear logs, promote, set a queue or a group, free a deduplication id.
 extension Engine {
     /// Applies the command, or refuses it with nothing written.
     ///
@@ -32,6 +32,7 @@ extension Engine {
                 try update(request, &transaction, &result)
             case .clearLogs: try clearLogs(read(ClearLogs.self, body), &transaction)
             case .setQueue: try setQueue(read(SetQueue.self, body), &transaction, &result)
+            case .setGroup: try setGroup(read(SetGroup.self, body), &transaction, &result)
             case .promoteJobs: try promote(read(Promote.self, body), &transaction, &result)
             case .removeDeduplication:
                 try removeDeduplication(read(RemoveDeduplication.self, body), &transaction, &result)
@@ -45,7 +46,7 @@ extension Engine {
         }
         try carryOutEffects(&transaction, &result)
         switch command.kind {
-        case .finish, .resolve, .update, .clearLogs, .setQueue: outcomes.succeed(command, at: index)
+        case .finish, .resolve, .update, .clearLogs, .setQueue, .setGroup: outcomes.succeed(command, at: index)
         default: outcomes.succeed(command, at: index, count: effects.touched)
         }
     }

@@ -101,7 +101,7 @@ extension Engine {
             switch record.state {
             case .waiting:
                 // It is there already where it was given a dependency meanwhile, and released.
-                let key = ReadyKey(record.queue, record.turn)
+                let key = ReadyKey(record)
                 guard try transaction.get(key, in: tables.ready) == nil else { continue }
                 try makeReady(&record, of: job, &transaction, &result)
                 try rewrite(record, of: job, &transaction)

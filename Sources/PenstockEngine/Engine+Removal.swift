@@ -55,6 +55,7 @@ extension Engine {
         if !record.marks.isDisjoint(with: [.hasLogs, .hasProgress]) { try deleteReports(of: job, &transaction) }
         if record.marks.contains(.hasAttempts) { try deleteRows(of: job, in: tables.attempts, &transaction) }
         if record.marks.contains(.hasTTL) { try endStartLimit(&record, of: job, &transaction) }
+        if record.marks.contains(.hasGroup) { count(GroupKey(record.queue, record.group), jobs: -1) }
         // Whoever waits for it learns that it is gone.
         result.finishedJobs.append(job)
         if record.dependents == 0 {

@@ -67,6 +67,7 @@ extension AddTail {
             contentType: payload.contentType,
             data: bytes.array(payload.data),
             headers: try payload.headers,
+            group: record.marks.contains(.hasGroup) ? try payload.group : nil,
             options: options,
             // What has a value stays, whatever the defaults of its queue are by then. Of what it can only have or not have
             // (how long it is kept, timeout, ttl, maxStarted) it takes over the queue's default at each run.

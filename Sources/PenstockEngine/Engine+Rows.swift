@@ -105,8 +105,9 @@ extension Engine {
     mutating func putReady(_ entry: ReadyEntry, _ transaction: inout WriteTransaction) throws(LMDBError) {
         scratch.removeAll()
         scratch.jobID(entry.job)
-        try transaction.put(scratch.span, for: ReadyKey(entry.queue, entry.turn), in: tables.ready)
+        try transaction.put(scratch.span, for: ReadyKey(entry.queue, entry.group, entry.turn), in: tables.ready)
         countReady(entry.queue, entry.turn.priority, by: 1)
+        if entry.group != .none { count(GroupKey(entry.queue, entry.group), ready: 1) }
     }
 
     /// Puts a key that stands for itself.
@@ -187,6 +188,7 @@ extension Engine {
         }
         dirtyQueues.removeAll(keepingCapacity: true)
         if !readyChanges.isEmpty { try writeReadyChanges(&transaction) }
+        if !groupChanges.isEmpty { try writeGroupChanges(&transaction) }
     }
 
     /// The ids that the large adds have set aside.

@@ -90,7 +90,7 @@ extension Engine {
         if record.place == 0 { record.place = drawPlace(record.flags) }
         record.due = meta.elapsed
         if record.state != .waiting { try move(&record, of: job, to: .waiting, &transaction, &result) }
-        let entry = ReadyEntry(queue: record.queue, turn: record.turn, job: job)
+        let entry = ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: job)
         try putReady(entry, &transaction)
         result.ready.append(entry)
         try tell(.waiting, job, record, transaction, &result)
@@ -159,8 +159,9 @@ extension Engine {
     ) throws(LMDBError) {
         switch record.state {
         case .waiting:
-            if try transaction.delete(ReadyKey(record.queue, record.turn), in: tables.ready) {
+            if try transaction.delete(ReadyKey(record), in: tables.ready) {
                 countReady(record.queue, record.priority, by: -1)
+                if record.group != .none { count(GroupKey(record.queue, record.group), ready: -1) }
             }
         case .delayed:
             try deleteDelayed(record, job, &transaction)

@@ -29,6 +29,8 @@ package struct Engine: ~Copyable {
     package internal(set) var settings: [QueueID: QueueSettings] = [:]
     /// How many ready jobs more there are of a priority than the database knows; none of priority 0.
     var readyChanges: [PriorityKey: Int32] = [:]
+    /// How many jobs more there are in groups than the database knows.
+    var groupChanges: [GroupKey: GroupChange] = [:]
     /// The live leases as of the hand-over of the batch: the job at each slot.
     var leaseSet = LeaseSet()
 
@@ -194,6 +196,7 @@ package struct Engine: ~Copyable {
             mayOweRuns = true
             dirtyQueues.removeAll()
             readyChanges.removeAll()
+            groupChanges.removeAll()
             result.removeAll()
             if case .lmdb(let error) = error {
                 guard case .full = environment.classify(error) else { throw .lmdb(error) }
@@ -276,7 +279,7 @@ package struct Engine: ~Copyable {
             let body = batch.arena.span.extracting(command.body)
             try report(command, at: place, body, isFull: refusingAdds || isOverQuota, &transaction, &result)
         case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .setQueue, .promoteJobs,
-            .removeDeduplication:
+            .removeDeduplication, .setGroup:
             let body = batch.arena.span.extracting(command.body)
             let isFull = refusingAdds || isOverQuota
             try applyFlowCommand(command, at: place, body, isFull: isFull, &transaction, &result)

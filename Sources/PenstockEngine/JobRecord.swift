@@ -12,8 +12,8 @@ import PenstockWire
 ///      7 u8  flags                     44 u8  onFailure           88 u32 its edge's position
 ///      8 u32 queue                     45 u8  kind of outcome     92 u32 dependents
 ///     12 u24 priority, u8 high marks   46 u8  content type        96 u32 bytes of the outcome
-///     16 u64 place (0: none drawn)     47 u8  low marks           100 dependency block, where flagged
-///     24 u64 flow                      48 u64 createdAt              then the outcome, where inline,
+///     16 u64 place (0: none drawn)     47 u8  low marks           100 dependency block, where flagged,
+///     24 u64 flow                      48 u64 createdAt              u32 group, where marked, the outcome, where inline,
 ///     32 u16 attempts                                                and zeros up to ``outcomeRoom`` bytes
 struct JobRecord: Sendable {
     /// Results and failures of up to this many bytes stay in the record.
@@ -68,6 +68,8 @@ struct JobRecord: Sendable {
         static let hasAttempts = Marks(rawValue: 1 << 9)
         /// It was added with a deduplication id, and may hold it.
         static let hasDeduplication = Marks(rawValue: 1 << 10)
+        /// It has a group, whose number and name are kept.
+        static let hasGroup = Marks(rawValue: 1 << 11)
         /// Its time to start is bounded, and nobody has started it.
         static let hasTTL = Marks(rawValue: 1 << 12)
         /// Its worker has reported progress.
@@ -117,12 +119,16 @@ struct JobRecord: Sendable {
     var outcomeBytes: UInt32 = 0
     /// Present where `flags` has `hasDependencies`.
     var dependencies = DependencyBlock()
+    /// Present where `marks` has `hasGroup`.
+    var group = GroupID.none
 
     var turn: Turn { Turn(priority: priority, place: place) }
     var hasInlineOutcome: Bool { outcome != .none && Int(outcomeBytes) <= JobRecord.inlineOutcomeBytesMax }
     /// Bytes of the outcome that stand in the row, behind ``fixedBytes``.
     var inlineBytes: Int { hasInlineOutcome ? Int(outcomeBytes) : 0 }
-    var fixedBytes: Int { 100 + (flags.contains(.hasDependencies) ? DependencyBlock.byteCount : 0) }
+    var fixedBytes: Int {
+        100 + (flags.contains(.hasDependencies) ? DependencyBlock.byteCount : 0) + (marks.contains(.hasGroup) ? 4 : 0)
+    }
 
     init() {}
 
@@ -149,6 +155,7 @@ struct JobRecord: Sendable {
         writer.u64(UInt64(firstDependentPosition) | UInt64(dependents) << 32)
         writer.u32(outcomeBytes)
         if flags.contains(.hasDependencies) { dependencies.encode(into: &writer) }
+        if marks.contains(.hasGroup) { writer.u32(group.rawValue) }
     }
 
     /// Call it behind the record and its inline outcome: fills the room that is left.
@@ -205,6 +212,7 @@ struct JobRecord: Sendable {
         dependents = UInt32(truncatingIfNeeded: reverse >> 32)
         outcomeBytes = try reader.u32()
         if flags.contains(.hasDependencies) { dependencies = try DependencyBlock(from: &reader) }
+        if marks.contains(.hasGroup) { group = GroupID(try reader.u32()) }
     }
 }
 

@@ -112,6 +112,11 @@ struct PayloadRow: ~Escapable {
         get throws(WireError) { try bytes.deduplication(try extra(OptionTag.deduplication)) }
     }
 
+    /// The name of its group; empty where it has none.
+    var group: String {
+        get throws(WireError) { try bytes.string(try extra(OptionTag.group), "group's name") }
+    }
+
     /// Appends the row of a node of an add; `source` holds the node's bytes.
     static func encode(
         _ node: NodeFields,

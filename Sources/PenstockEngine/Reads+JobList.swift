@@ -64,7 +64,7 @@ extension Reads {
         }
     }
 
-    /// In the order in which they are served.
+    /// In the order in which they are served; in a queue with groups, one group after the other.
     private func waiting<Snapshot: Transaction & ~Copyable & ~Escapable>(
         in queue: QueueID,
         after last: Place?,
@@ -73,19 +73,17 @@ extension Reads {
         _ leases: some LeaseLookup,
         _ list: inout JobList
     ) throws(LMDBError) {
-        var bound = isBackwards ? ReadyKey(QueueID(queue.rawValue + 1), .first) : ReadyKey(queue, .first)
+        var bound = ReadyKey(isBackwards ? QueueID(queue.rawValue + 1) : queue, .none, .first)
         if let last {
-            let turn = Turn(priority: UInt32(truncatingIfNeeded: last.order), place: last.job)
+            bound = ReadyKey(queue, last)
             // Backwards the walk begins below the bound.
-            let next = Turn(priority: turn.priority, place: turn.place == .max ? .max : turn.place + 1)
-            bound = ReadyKey(queue, isBackwards ? turn : next)
+            if !isBackwards { bound.turn.place += bound.turn.place == .max ? 0 : 1 }
         }
         var found = list
         try walk(tables.ready, from: bound, isBackwards: isBackwards, snapshot) { (key, value) throws(LMDBError) in
             guard key.queue == queue else { return false }
             let job = try decode { () throws(WireError) in try JobID(value: value) }
-            let place = Place(order: UInt64(key.turn.priority), job: key.turn.place)
-            return found.take(job, at: place, isWanted: leases.lease(of: job) == nil)
+            return found.take(job, at: key.cursor, isWanted: leases.lease(of: job) == nil)
         }
         list = found
     }
@@ -174,5 +172,35 @@ extension Reads {
             }
         }
         return row
+    }
+}
+
+/// A waiting job's place in a list, in the 48 and 64 bits that a cursor has for it.
+///
+///     order   u21 priority | u27 low bits of the group
+///     job     u5 high bits of the group | u59 place, counted from where 2^58 lifo jobs would have brought it
+extension ReadyKey {
+    private static let groupBits: UInt64 = 27
+    private static let placeBits: UInt64 = 59
+    private static let firstPlace: UInt64 = 1 << 63 - 1 << 58
+
+    var cursor: JobListCursor {
+        let group = UInt64(self.group.rawValue)
+        let low = group & (1 << ReadyKey.groupBits - 1)
+        return JobListCursor(
+            order: UInt64(turn.priority) << ReadyKey.groupBits | low,
+            job: (group >> ReadyKey.groupBits) << ReadyKey.placeBits | (turn.place &- ReadyKey.firstPlace)
+        )
+    }
+
+    init(_ queue: QueueID, _ cursor: JobListCursor) {
+        let low = cursor.order & (1 << ReadyKey.groupBits - 1)
+        let high = cursor.job >> ReadyKey.placeBits
+        self.queue = queue
+        group = GroupID(UInt32(high << ReadyKey.groupBits | low))
+        turn = Turn(
+            priority: UInt32(truncatingIfNeeded: cursor.order >> ReadyKey.groupBits),
+            place: (cursor.job & (1 << ReadyKey.placeBits - 1)) &+ ReadyKey.firstPlace
+        )
     }
 }

@@ -15,8 +15,8 @@ extension Reads {
         var view = QueueView(commit: snapshot.id, counts: record?.counts ?? StateCounts())
         try correct(&view.counts, leased, snapshot)
         view.settings = try wrap { () throws(LMDBError) in try settings(of: queue, snapshot) }
-        if let record, view.counts[.waiting] > 0 {
-            let since = try wrap { () throws(LMDBError) in try oldestReady(of: record, Set(leased), snapshot) }
+        if view.counts[.waiting] > 0 {
+            let since = try wrap { () throws(LMDBError) in try oldestReady(of: queue, Set(leased), snapshot) }
             view.oldestReady = since.map { elapsed > $0 ? elapsed - $0 : 0 }
         }
         return view
@@ -59,34 +59,41 @@ extension Reads {
 
     // MARK: The oldest
 
-    /// Priorities among whose first jobs the oldest is looked for.
-    private static let prioritiesLookedAtMax = 1000
+    /// Runs of jobs with one group and one priority in which the oldest is looked for.
+    private static let runsLookedAtMax = 1000
 
-    /// Since when the job is ready that has been so for longest, of those that are first of their priority, and of the
-    /// lifo jobs of each the one that is last; nil where none is free.
+    /// Since when the job is ready that has been so for longest, of those that are first of their group and priority, and
+    /// of the lifo jobs of each run the one that is last; nil where none is free.
+    ///
+    /// It begins with the oldest groups and the least urgent jobs: there, the wait is longest.
     private func oldestReady<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        of queue: QueueRecord,
+        of queue: QueueID,
         _ leased: Set<JobID>,
         _ snapshot: borrowing Snapshot
     ) throws(LMDBError) -> UInt64? {
         var oldest = UInt64.max
-        var priorities: [UInt32] = queue.mostUrgent > 0 ? [0] : []
-        var cursor = try snapshot.cursor(in: tables.priorities)
-        var entry = try cursor.seek(to: PriorityKey(queue.id, 0))
-        while let key = entry?.key, key.queue == queue.id, priorities.count < Reads.prioritiesLookedAtMax {
-            priorities.append(key.priority)
-            entry = try cursor.next()
-        }
-        for priority in priorities {
+        var bound = ReadyKey(QueueID(queue.rawValue + 1), .none, .first)
+        for _ in 0..<Reads.runsLookedAtMax {
+            guard let last = try lastReady(before: bound, snapshot), last.queue == queue else { break }
             // Places of lifo jobs fall from the middle, those of others rise from it.
-            let middle = ReadyKey(queue.id, Turn(priority: priority, place: 1 << 63))
+            let middle = ReadyKey(queue, last.group, Turn(priority: last.turn.priority, place: 1 << 63))
             for isBackwards in [false, true] {
                 if let since = try readySince(middle, isBackwards: isBackwards, leased, snapshot) {
                     oldest = min(oldest, since)
                 }
             }
+            bound = ReadyKey(queue, last.group, Turn(priority: last.turn.priority, place: 0))
         }
         return oldest == .max ? nil : oldest
+    }
+
+    private func lastReady<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        before bound: ReadyKey,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> ReadyKey? {
+        var cursor = try snapshot.cursor(in: tables.ready)
+        let beyond = try cursor.seek(to: bound)
+        return try (beyond == nil ? cursor.last() : cursor.previous())?.key
     }
 
     /// Since when the first job at or above the bound is ready, or the last below it, that has no lease.
@@ -98,7 +105,9 @@ extension Reads {
     ) throws(LMDBError) -> UInt64? {
         var since: UInt64?
         try walk(tables.ready, from: bound, isBackwards: isBackwards, snapshot) { (key, value) throws(LMDBError) in
-            guard key.queue == bound.queue, key.turn.priority == bound.turn.priority else { return false }
+            guard key.queue == bound.queue, key.group == bound.group, key.turn.priority == bound.turn.priority else {
+                return false
+            }
             let job = try decode { () throws(WireError) in try JobID(value: value) }
             if leased.contains(job) { return true }
             guard let bytes = try snapshot.get(job.rawValue, in: tables.jobs) else { return false }

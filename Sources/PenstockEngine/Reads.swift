@@ -5,13 +5,15 @@ package import PenstockWire
 package struct LeaseOverlay: Sendable {
     package var job: JobID
     package var queue: QueueID
+    package var group: GroupID
     package var flow: FlowID
     /// Wall time of the grant, in milliseconds.
     package var startedAt: UInt64
 
-    package init(job: JobID, queue: QueueID, flow: FlowID, startedAt: UInt64) {
+    package init(job: JobID, queue: QueueID, group: GroupID = .none, flow: FlowID, startedAt: UInt64) {
         self.job = job
         self.queue = queue
+        self.group = group
         self.flow = flow
         self.startedAt = startedAt
     }
@@ -156,6 +158,7 @@ package struct Reads {
                 try payload.readRare(into: &view.options)
                 view.headers = try payload.headers
                 view.deduplication = try payload.deduplication
+                view.group = try payload.group
                 view.data = bytes.array(payload.data)
             }
         }

@@ -5,7 +5,7 @@ package import PenstockWire
 ///
 ///     u32 checksum (0: none yet) | u32 format | u64 u64 database | u64 epoch | u64 nextJob | u64 nextFlow
 ///     u64 nextQueue | u64 rising | u64 falling | u64 elapsed | u64 wall | u64 nextSettlement | u64 nextPending
-///     u64 openSettlements
+///     u64 openSettlements | u64 nextGroup
 struct MetaRecord: Sendable {
     /// The format of the whole database. A server refuses one that is newer than its own.
     static let format: UInt32 = 1
@@ -28,6 +28,8 @@ struct MetaRecord: Sendable {
     var nextPending: UInt64 = 1
     /// Settlements that are not carried out yet.
     var openSettlements: UInt64 = 0
+    /// The number of the next new group, if it is free: they fall, and after 1 begin at the top again.
+    var nextGroup = UInt64(UInt32.max)
 
     init(database: SessionID) { self.database = database }
 
@@ -46,6 +48,7 @@ struct MetaRecord: Sendable {
         writer.u64(nextSettlement)
         writer.u64(nextPending)
         writer.u64(openSettlements)
+        writer.u64(nextGroup)
     }
 
     init(_ bytes: RawSpan) throws(WireError) {
@@ -64,6 +67,7 @@ struct MetaRecord: Sendable {
         nextSettlement = try reader.u64()
         nextPending = try reader.u64()
         openSettlements = try reader.u64()
+        nextGroup = try reader.u64()
     }
 }
 

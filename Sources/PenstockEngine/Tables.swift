@@ -10,6 +10,7 @@ package struct Tables: Sendable {
         "stagedExisting", "stagedEdges", "schedulers", "schedulerTemplates", "schedulersDue", "schedulerRuns",
         "startLimits", "startLimitsDue", "attempts", "reports", "logs", "timed", "queueSettings", "priorities",
         "deduplications", "deduplicationsDue", "deduplicationsKept",
+        "groups", "groupNames", "groupLimits",
     ]
 
     /// ``MetaRecord`` under the key 0.
@@ -102,6 +103,12 @@ package struct Tables: Sendable {
     let deduplicationsDue: Table<DeduplicationDueKey>
     /// The adds that are kept until the job that holds their id has ended, each as the end of an ADD's body.
     let deduplicationsKept: Table<DeduplicationKey>
+    /// ``GroupRecord`` by queue and group, of the groups that have jobs or of which something is set.
+    let groups: Table<GroupKey>
+    /// The numbers of these groups by queue and name.
+    let groupNames: Table<GroupNameKey>
+    /// `u32` jobs that may run at a time, of the groups that have a bound of their own; by group 0 that of the others.
+    let groupLimits: Table<GroupKey>
 
     init(_ environment: Environment) {
         meta = environment.table("meta")
@@ -147,31 +154,39 @@ package struct Tables: Sendable {
         deduplications = environment.table("deduplications")
         deduplicationsDue = environment.table("deduplicationsDue")
         deduplicationsKept = environment.table("deduplicationsKept")
+        groups = environment.table("groups")
+        groupNames = environment.table("groupNames")
+        groupLimits = environment.table("groupLimits")
     }
 }
 
-/// `u32 queue | u32 group (0 until groups exist) | u32 priority | u64 place`
+/// `u32 queue | u32 group (0: none) | u32 priority | u64 place`
 struct ReadyKey: DecodableTableKey, Equatable {
     var queue: QueueID
+    var group: GroupID
     var turn: Turn
 
-    init(_ queue: QueueID, _ turn: Turn) {
+    init(_ queue: QueueID, _ group: GroupID, _ turn: Turn) {
         self.queue = queue
+        self.group = group
         self.turn = turn
     }
 
+    init(_ record: JobRecord) { self.init(record.queue, record.group, record.turn) }
+
     func encode(into writer: inout KeyWriter) {
         writer.append(queue.rawValue)
-        writer.append(UInt32(0))
+        writer.append(group.rawValue)
         writer.append(turn.priority)
         writer.append(turn.place)
     }
 
     init?(from reader: inout KeyReader) {
-        guard let queue = reader.readUInt32(), reader.readUInt32() != nil, let priority = reader.readUInt32(),
+        guard let queue = reader.readUInt32(), let group = reader.readUInt32(), let priority = reader.readUInt32(),
             let place = reader.readUInt64()
         else { return nil }
         self.queue = QueueID(queue)
+        self.group = GroupID(group)
         turn = Turn(priority: priority, place: place)
     }
 }

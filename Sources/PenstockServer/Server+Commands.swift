@@ -60,6 +60,7 @@ extension Server {
             try change(opcode.changeKind, body, session)
         case .setQueue: try change(.setQueue, body, session)
         case .removeDeduplication: try change(.removeDeduplication, body, session)
+        case .setGroup: try change(.setGroup, body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)

@@ -62,12 +62,42 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
         error = nil
     }
 
-    mutating func read(queue: QueueID, from turn: Turn, limit: Int, into entries: inout [ReadyEntry]) -> Bool {
+    mutating func read(
+        queue: QueueID,
+        group: GroupID,
+        from turn: Turn,
+        limit: Int,
+        into entries: inout [ReadyEntry]
+    ) -> Bool {
         do throws(LMDBError) {
-            return try reads.ready(queue, from: turn, limit: limit, into: &entries, snapshot)
+            return try reads.ready(queue, group, from: turn, limit: limit, into: &entries, snapshot)
         } catch {
             self.error = error
             return true
+        }
+    }
+
+    mutating func readGroups(
+        queue: QueueID,
+        _ range: ClosedRange<GroupID>,
+        groups: Int,
+        jobs: Int,
+        into entries: inout [ReadyEntry]
+    ) -> GroupID? {
+        do throws(LMDBError) {
+            return try reads.readyGroups(queue, range, groups: groups, jobs: jobs, into: &entries, snapshot)
+        } catch {
+            self.error = error
+            return nil
+        }
+    }
+
+    mutating func hasGroups(_ queue: QueueID) -> Bool {
+        do throws(LMDBError) {
+            return try reads.hasReadyGroups(queue, snapshot)
+        } catch {
+            self.error = error
+            return false
         }
     }
 

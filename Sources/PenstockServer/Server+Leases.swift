@@ -119,6 +119,7 @@ extension Server {
                     job,
                     token: lease.token,
                     queue: place.queue,
+                    group: place.group,
                     turn: place.turn,
                     flow: place.flow,
                     sessionSlot: session.slot,
@@ -132,6 +133,18 @@ extension Server {
                     dispatcher.limit(lease.slot, until: now + left)
                 }
             }
+        } catch {
+            throw .reader(error)
+        }
+    }
+
+    /// Takes over what is set of groups; the leases of an earlier run are there by then.
+    func restoreGroupLimits() throws(ServerError) {
+        let reader = reader
+        do throws(LMDBError) {
+            var limits: [(queue: QueueID, group: GroupID, concurrency: UInt32)] = []
+            try reads.groupLimits(try reader.begin()) { limits.append(($0, $1, $2)) }
+            for limit in limits { dispatcher.set(limit.queue, limit.group, concurrency: limit.concurrency) }
         } catch {
             throw .reader(error)
         }
@@ -169,6 +182,12 @@ struct ServerLeases: LeaseLookup {
     }
 
     private func overlay(_ lease: Lease) -> LeaseOverlay {
-        LeaseOverlay(job: lease.job, queue: lease.queue, flow: lease.flow, startedAt: lease.startedAt)
+        LeaseOverlay(
+            job: lease.job,
+            queue: lease.queue,
+            group: lease.group,
+            flow: lease.flow,
+            startedAt: lease.startedAt
+        )
     }
 }

@@ -83,6 +83,11 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.priorities(request, snapshot, leases)
             }
+        case .getGroups:
+            let request = try GetGroups(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try reads.groups(request, snapshot, leases)
+            }
         case .getSchedulers:
             let request = try GetSchedulers(body: body)
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in

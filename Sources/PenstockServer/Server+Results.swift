@@ -37,6 +37,9 @@ extension Server {
         if result.hasLookedForRetention || !result.finishedJobs.isEmpty { retention.note(result, now: clock.monotonic) }
         if !result.newQueues.isEmpty { learn(result.newQueues) }
         if !result.changedQueues.isEmpty || !result.limitedQueues.isEmpty { setGates(result) }
+        for change in result.changedGroups {
+            dispatcher.set(change.queue, change.group, concurrency: change.concurrency)
+        }
         for slot in result.openedSessions { didOpen(slot) }
         for outcomes in result.outcomes { answer(outcomes, result) }
         dispatcher.settle(

@@ -164,6 +164,7 @@ package final class Server {
             try restoreLeases(elapsed: engine.elapsed)
             let now = clock.monotonic
             for (queue, settings) in engine.settings { dispatcher.set(queue, to: settings, now: now) }
+            try restoreGroupLimits()
             carryOn()
             try listen()
             try startWriter(engine)

@@ -210,6 +210,7 @@ package struct AddDecoder: ~Escapable {
             childKey: .empty,
             headers: .empty,
             deduplication: .empty,
+            group: .empty,
             options: defaults.isEmpty ? .default : defaults[queue] ?? .default
         )
         let optionCount = Int(try reader.u8())
@@ -293,6 +294,9 @@ package struct AddDecoder: ~Escapable {
         case OptionTag.deduplication:
             _ = try Deduplication(from: &reader)
             fields.deduplication = place
+        case OptionTag.group:
+            try Names.checkGroup(reader.bytes)
+            fields.group = place
         default:
             guard try fields.options.read(tag, &reader) else { return }
             try reader.end("an option")

@@ -68,6 +68,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case queueNotFound = 303
     case edgeNotFound = 304
     case schedulerNotFound = 305
+    case groupNotFound = 306
 
     // Conflict with what is stored.
     case fenced = 400

@@ -75,6 +75,8 @@ package enum Limits {
     package static let schedulersMax = 100_000
     /// Bytes of a scheduler's id in UTF-8; at least one.
     package static let schedulerIDBytesMax = 255
+    /// Bytes of a group's name in UTF-8; at least one.
+    package static let groupBytesMax = 255
     /// Bytes of a cron expression.
     package static let cronBytesMax = 255
     /// Bytes of a time zone's name.

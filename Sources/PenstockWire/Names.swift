@@ -88,6 +88,17 @@ package enum Names {
         try checkText(id, "scheduler's id")
     }
 
+    /// A group's name: 1 to 255 bytes of UTF-8.
+    package static func checkGroup(_ name: RawSpan) throws(WireError) {
+        guard name.byteCount > 0, name.byteCount <= Limits.groupBytesMax else {
+            throw WireError(
+                .invalidName,
+                "A group's name of \(name.byteCount) bytes; 1 to \(Limits.groupBytesMax) are allowed."
+            )
+        }
+        try checkText(name, "group's name")
+    }
+
     private static func checkText(_ name: RawSpan, _ what: String) throws(WireError) {
         if isASCII(name) { return }
         guard String(validating: name) != nil else {

@@ -16,14 +16,18 @@ package struct NodeFields: Sendable {
     package var headers: ByteRange
     /// ``Deduplication``, checked; empty where none was given.
     package var deduplication: ByteRange
+    /// The name of its group; empty where none was given.
+    package var group: ByteRange
     package var options: NodeOptions
 
     /// The options that few jobs have and that are no numbers, by tag: as the database keeps them.
     package var extras: [(tag: UInt16, place: ByteRange)] {
-        [(OptionTag.headers, headers), (OptionTag.deduplication, deduplication)]
+        [(OptionTag.headers, headers), (OptionTag.deduplication, deduplication), (OptionTag.group, group)]
     }
     /// True where the job has any option that few have.
-    package var hasExtras: Bool { !headers.isEmpty || !deduplication.isEmpty || options.hasRare }
+    package var hasExtras: Bool {
+        !headers.isEmpty || !deduplication.isEmpty || !group.isEmpty || options.hasRare
+    }
 
     /// Of a job that is in no message: it is stored, and takes part in an add.
     package static let none = NodeFields(
@@ -37,6 +41,7 @@ package struct NodeFields: Sendable {
         childKey: .empty,
         headers: .empty,
         deduplication: .empty,
+        group: .empty,
         options: .default
     )
 }

@@ -121,4 +121,12 @@ extension WireWriter {
         u16(tag | OptionTag.mustUnderstand)
         u16(length)
     }
+
+    /// Appends the option of a group, unless the name is empty, and returns how many options that are.
+    package mutating func option(group: String) -> UInt8 {
+        if group.isEmpty { return 0 }
+        u16(OptionTag.group | OptionTag.mustUnderstand)
+        string16(group)
+        return 1
+    }
 }

@@ -24,6 +24,7 @@ package enum OptionTag {
     package static let keepLogs: UInt16 = 17
     package static let maxStarted: UInt16 = 18
     package static let deduplication: UInt16 = 19
+    package static let group: UInt16 = 20
     package static let headers: UInt16 = 21
     package static let at: UInt16 = 22
     /// The highest number of this version.

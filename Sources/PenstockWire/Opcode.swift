@@ -27,6 +27,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case promote = 0x5a
     case clearLogs = 0x5b
     case removeDeduplication = 0x5c
+    case setGroup = 0x5d
 
     // Lease side.
     case release = 0x13
@@ -62,6 +63,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getAttempts = 0x61
     case getWorkers = 0x62
     case getDeduplication = 0x63
+    case getGroups = 0x64
 
     // Events.
     case listen = 0x70
@@ -71,7 +73,8 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     package var isDurable: Bool {
         switch self {
         case .add, .complete, .fail, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve, .remove, .clean,
-            .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote, .removeDeduplication:
+            .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .setGroup, .promote,
+            .removeDeduplication:
             true
         default: false
         }

@@ -33,6 +33,11 @@ struct Dump {
     /// Rows that count ready jobs by priority; and how many rows of the ready index there are.
     var priorities: [PriorityKey: UInt32] = [:]
     var readyRows: [PriorityKey: UInt32] = [:]
+    var groups: [GroupKey: GroupRecord] = [:]
+    var groupNames: [GroupKey: [UInt8]] = [:]
+    var groupLimits: [GroupKey: UInt32] = [:]
+    /// Jobs with a group, those of large adds that are not published included.
+    var groupJobs: [GroupKey: UInt32] = [:]
     var edges: [(key: EdgeKey, record: EdgeRecord)] = []
     var dependents: [(key: DependentKey, position: UInt32)] = []
     var flows = SortedRows<FlowID, FlowRecord>()
@@ -77,6 +82,7 @@ struct Dump {
         try walk(tables.jobs, snapshot) { key, value in
             let record = try JobRecord(value)
             jobs.append(JobID(key), record)
+            if record.group != .none { groupJobs[GroupKey(record.queue, record.group), default: 0] += 1 }
             inlineBytes.append(JobID(key), value.byteCount - record.fixedBytes)
         }
         try walk(tables.payloads, snapshot) { key, value in
@@ -102,6 +108,9 @@ struct Dump {
             var reader = WireReader(value)
             priorities[key] = try reader.u32()
         }
+        try walk(tables.groups, snapshot) { groups[$0] = try GroupRecord($1) }
+        try walk(tables.groupLimits, snapshot) { groupLimits[$0] = try tables.number($1) }
+        try readGroupNames(tables, snapshot)
         try walk(tables.delayed, snapshot) { key, _ in delayed.append(key) }
         try walk(tables.jobLists, snapshot) { key, _ in lists.append(key) }
         try walk(tables.edges, snapshot) { key, value in edges.append((key, try EdgeRecord(value))) }
@@ -155,6 +164,20 @@ struct Dump {
     func edges(of dependent: JobID) -> ArraySlice<(key: EdgeKey, record: EdgeRecord)> {
         let first = edges.partitioningIndex { $0.key.dependent >= dependent }
         return edges[first...].prefix { $0.key.dependent == dependent }
+    }
+
+    private mutating func readGroupNames<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        _ tables: Tables,
+        _ snapshot: borrowing Snapshot
+    ) throws {
+        var cursor = try snapshot.cursor(in: tables.groupNames)
+        var entry = try cursor.first()
+        while let found = entry {
+            var key = KeyReader(found.keyBytes)
+            let queue = QueueID(key.readUInt32()!)
+            groupNames[GroupKey(queue, GroupID(try tables.number(found.value)))] = [UInt8](copying: key.readRest())
+            entry = try cursor.next()
+        }
     }
 
     private mutating func readChildKeys<Snapshot: Transaction & ~Copyable & ~Escapable>(
@@ -228,6 +251,7 @@ extension Dump {
         if engine.openSettlement != nil { problems.append("a settlement was not written") }
         if engine.settings != settings { problems.append("the engine knows other settings than are stored") }
         if !engine.readyChanges.isEmpty { problems.append("a count of ready jobs was not written") }
+        if !engine.groupChanges.isEmpty { problems.append("a count of the jobs of a group was not written") }
         if !engine.dirtyQueues.isEmpty { problems.append("a queue was not written") }
         return problems
     }

@@ -8,6 +8,7 @@ import Testing
 struct TestLease {
     var job: JobID
     var queue: QueueID
+    var group = GroupID.none
     var flow: FlowID
     var slot: UInt32
     var token: LeaseToken
@@ -119,8 +120,11 @@ final class OpenEngine {
 
     func ready(_ queue: QueueID) throws -> [ReadyEntry] {
         var entries: [ReadyEntry] = []
-        let isAll = try read { try reads.ready(queue, from: .first, limit: .max, into: &entries, $0) }
-        precondition(isAll)
+        let range = GroupID.none...GroupID(.max)
+        let next = try read {
+            try reads.readyGroups(queue, range, groups: .max, jobs: .max, into: &entries, $0)
+        }
+        precondition(next == nil)
         return entries
     }
 
@@ -378,7 +382,7 @@ final class EngineHarness {
         let record = try #require(try record(job))
         try #require(record.state == .waiting && leases[job] == nil, "job \(job) is \(record.state)")
         return try grant(
-            ReadyEntry(queue: record.queue, turn: record.turn, job: job),
+            ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: job),
             session ?? self.session
         )
     }
@@ -392,6 +396,7 @@ final class EngineHarness {
         let lease = TestLease(
             job: entry.job,
             queue: entry.queue,
+            group: entry.group,
             flow: flow,
             slot: slot,
             token: token,
@@ -490,7 +495,7 @@ final class EngineHarness {
     var lookup: HarnessLeases {
         HarnessLeases(
             overlays: leases.values.map {
-                LeaseOverlay(job: $0.job, queue: $0.queue, flow: $0.flow, startedAt: $0.startedAt)
+                LeaseOverlay(job: $0.job, queue: $0.queue, group: $0.group, flow: $0.flow, startedAt: $0.startedAt)
             }
         )
     }

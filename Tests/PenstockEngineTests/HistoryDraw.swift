@@ -31,6 +31,7 @@ struct HistoryDraw {
     let retentions: Int
     let schedulers: Int
     let cleans: Int
+    private let groups: Int
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -50,7 +51,10 @@ struct HistoryDraw {
         removals = random.below(2) == 0 ? 0 : random.below(12)
         retentions = random.below(2) == 0 ? 0 : random.below(40)
         schedulers = random.below(2) == 0 ? 0 : random.below(10)
-        cleans = random.below(2) == 0 ? 0 : random.below(6)
+        let cleans = random.below(2) == 0 ? 0 : random.below(6)
+        // The model does not know in which order the groups of a queue are cleaned.
+        groups = seed % 3 == 0 ? 60 : 0
+        self.cleans = groups > 0 ? 0 : cleans
         self.random = random
     }
 
@@ -230,7 +234,9 @@ struct HistoryDraw {
         after.shuffle(using: &random)
         let id = chance(customIDs) ? "c\(random.below(14))" : nil
         let queue = ["q", "q", "r", "s"][random.below(4)]
-        return NodeSpec(name: "n\(index)", queue: queue, after: after, customID: id, data: [1], options: options())
+        var spec = NodeSpec(name: "n\(index)", queue: queue, after: after, customID: id, data: [1], options: options())
+        if groups > 0 && chance(groups) { spec.group = "g\(random.below(3))" }
+        return spec
     }
 
     private mutating func options() -> NodeOptions {

@@ -145,10 +145,20 @@ extension HistoryRun {
             guard let a = model.jobs[a], let b = model.jobs[b], let place = a.place, let next = b.place else {
                 continue
             }
-            let inOrder = (a.options.priority, place) <= (b.options.priority, next)
+            // Every group has an order of its own.
+            let inOrder = a.group != b.group || (a.options.priority, place) <= (b.options.priority, next)
             problems.expect(inOrder, "queue \(queue): job \(a.id) stands before \(b.id)")
         }
+        try compareGroups(queue, waiting, problems: &problems)
         if let counts = try? engine.queue(queue) { compare(counts, jobs, "queue \(queue)", &problems) }
+    }
+
+    private func compareGroups(_ queue: String, _ waiting: [Model.Job], problems: inout Problems) throws {
+        guard let page = try? engine.groups(queue) else { return }
+        for row in page.rows {
+            let jobs = waiting.count { $0.group == row.name && stateForReaders($0) == .waiting }
+            problems.expect(Int(row.waiting) == jobs, "group \(row.name): \(row.waiting) jobs wait, not \(jobs)")
+        }
     }
 
     private func compareFlow(_ flow: FlowID, _ model: Model, _ problems: inout Problems) throws {

@@ -55,6 +55,32 @@ extension InvariantChecker {
         expect(counts == dump.readyRows, "ready jobs are counted as \(counts), and are \(dump.readyRows)")
     }
 
+    mutating func checkGroups() {
+        let dump = dump
+        var ready: [GroupKey: UInt32] = [:]
+        for (key, _) in dump.ready where key.group != .none { ready[GroupKey(key.queue, key.group), default: 0] += 1 }
+        for (key, group) in dump.groups {
+            expect(key.group != .none, "a group without a number")
+            expect(group.jobs == dump.groupJobs[key] ?? 0, "group \(key.group): \(group.jobs) jobs are wrong")
+            let entries = ready[key] ?? 0
+            // The jobs of a large add have their entries soon.
+            let isPublishing = dump.pending.contains { $0.effect.kind == .publish }
+            expect(
+                group.ready == entries || isPublishing && group.ready < entries,
+                "group \(key.group): \(group.ready) ready jobs, and \(entries) entries"
+            )
+            expect(dump.groupNames[key] == group.name, "group \(key.group) has another name")
+            expect(group.jobs > 0 || dump.groupLimits[key] != nil, "group \(key.group): nobody uses it")
+        }
+        expect(dump.groups.count == dump.groupNames.count, "groups and their names are not the same in number")
+        for key in Set(dump.groupJobs.keys).union(dump.groupLimits.keys) where key.group != .none {
+            expect(dump.groups[key] != nil, "group \(key.group) is not there")
+        }
+        for (id, job) in dump.jobs {
+            expect(job.marks.contains(.hasGroup) == (job.group != .none), "job \(id) has a group, or not")
+        }
+    }
+
     private mutating func checkLaterJobs() {
         let dump = dump
         let later = dump.jobs.filter { $0.value.marks.contains(.isAddedLater) }.map(\.key)

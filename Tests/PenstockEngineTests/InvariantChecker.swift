@@ -54,6 +54,7 @@ struct InvariantChecker {
         copy.checkRareRows()
         copy.checkDeduplications()
         copy.checkPriorities()
+        copy.checkGroups()
         return copy.found
     }
 
@@ -110,7 +111,8 @@ struct InvariantChecker {
         for (key, id) in dump.ready {
             let job = dump.jobs[id]
             expect(
-                job?.state == .waiting && job?.queue == key.queue && job?.turn == key.turn,
+                job?.state == .waiting && job?.queue == key.queue && job?.group == key.group
+                    && job?.turn == key.turn,
                 "the ready entry of job \(id) is not its own"
             )
         }

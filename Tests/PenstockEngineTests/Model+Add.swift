@@ -216,6 +216,7 @@ extension Model {
                 }
                 let job = Job(JobID(nextJob), spec.queue, flow, spec.options)
                 job.data = spec.data
+                job.group = spec.group
                 job.createdAt = wall
                 queues.insert(spec.queue)
                 nextJob += 1

@@ -67,7 +67,8 @@ extension Model {
         guard job.options.repeatEvery > 0, hasRun, schedulers[id] == nil else { return }
         var options = job.options
         (options.repeatEvery, options.delay, options.cancelSiblings, options.rejectExisting) = (0, 0, false, false)
-        let node = NodeSpec(name: "again", queue: job.queue, after: [], customID: nil, data: job.data, options: options)
+        var node = NodeSpec(name: "again", queue: job.queue, after: [], customID: nil, data: job.data, options: options)
+        node.group = job.group
         schedulers[id] = Scheduler(
             interval: job.options.repeatEvery,
             template: .single(node),

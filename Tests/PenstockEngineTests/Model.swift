@@ -10,6 +10,7 @@ final class Model {
     final class Job {
         let id: JobID
         let queue: String
+        var group: String?
         let flow: FlowID
         let options: NodeOptions
         var state = JobState.waiting

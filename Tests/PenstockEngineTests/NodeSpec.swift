@@ -46,6 +46,7 @@ struct NodeSpec {
     var key: String?
     var headers = Headers()
     var deduplication: Deduplication?
+    var group: String?
 
     /// The same node with a deduplication.
     func deduplicated(
@@ -63,6 +64,13 @@ struct NodeSpec {
             replaces: replaces,
             keepsLastIfActive: keepsLast
         )
+        return node
+    }
+
+    /// The same node in a group.
+    func grouped(_ group: String) -> NodeSpec {
+        var node = self
+        node.group = group
         return node
     }
 
@@ -142,6 +150,7 @@ extension Add {
                         childKey: node.key,
                         headers: node.headers,
                         deduplication: node.deduplication,
+                        group: node.group,
                         options: node.options
                     )
                 )

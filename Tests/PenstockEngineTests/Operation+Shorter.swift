@@ -28,6 +28,7 @@ extension Operation: CustomStringConvertible {
                 for index in spec.after.indices { change { $0.after.remove(at: index) } }
                 if spec.customID != nil { change { $0.customID = nil } }
                 if spec.key != nil { change { $0.key = nil } }
+                if spec.group != nil { change { $0.group = nil } }
                 if spec.options != .default { change { $0.options = .default } }
                 if spec.options.attempts != 1 { change { $0.options.attempts = 1 } }
                 if spec.options.delay != 0 { change { $0.options.delay = 0 } }

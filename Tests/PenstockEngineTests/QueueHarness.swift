@@ -73,4 +73,17 @@ extension EngineHarness {
         } while request.cursor != 0
         return counts
     }
+
+    func setGroup(_ group: String, queue: String = "q", _ concurrency: UInt32) throws {
+        try commit(
+            stageMessage(.setGroup) {
+                SetGroup(sequence: $0, queue: queue, group: group, concurrency: concurrency)
+            }
+        )
+    }
+
+    func groups(_ queue: String = "q", group: String = "", cursor: UInt64 = 0, rows: UInt32 = 0) throws -> GroupPage {
+        let request = GetGroups(queue: queue, group: group, cursor: cursor, rows: rows)
+        return try open.read { try open.reads.groups(request, $0, lookup) }
+    }
 }

@@ -68,6 +68,7 @@ import Testing
         "treeDepthMax": UInt64(Limits.treeDepthMax),
         "schedulersMax": UInt64(Limits.schedulersMax),
         "schedulerIDBytesMax": UInt64(Limits.schedulerIDBytesMax),
+        "groupBytesMax": UInt64(Limits.groupBytesMax),
         "cronBytesMax": UInt64(Limits.cronBytesMax),
         "zoneBytesMax": UInt64(Limits.zoneBytesMax),
         "wallMillisecondsMax": Limits.wallMillisecondsMax,
@@ -136,6 +137,7 @@ import Testing
         #expect(Limits.pageRowsMax * (SchedulerPage.Row.byteCountMin + 3 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (JobPage.Row.byteCountMin + 2 * 255) + 4096 <= Limits.frameBytesMax)
         #expect(Limits.pageRowsMax * (QueuePage.Row.byteCountMin + 255) + 4096 <= Limits.frameBytesMax)
+        #expect(Limits.pageRowsMax * (GroupPage.Row.byteCountMin + 255) + 4096 <= Limits.frameBytesMax)
     }
 
     @Test func `the last worker of a full page fits the frame`() {
@@ -208,7 +210,7 @@ import Testing
             ("keepCompleted", OptionTag.keepCompleted), ("keepFailed", OptionTag.keepFailed),
             ("timeout", OptionTag.timeout), ("ttl", OptionTag.ttl), ("keepLogs", OptionTag.keepLogs),
             ("maxStarted", OptionTag.maxStarted), ("deduplication", OptionTag.deduplication),
-            ("headers", OptionTag.headers), ("at", OptionTag.at),
+            ("group", OptionTag.group), ("headers", OptionTag.headers), ("at", OptionTag.at),
         ]
         #expect(options.map { "\($0[0]) \($0[1])" } == tags.map { "\($0.0) \($0.1)" })
         #expect(tags.last?.1 == OptionTag.last)

@@ -48,13 +48,13 @@ import Testing
         case .goodbye: ([.client, .server], true)
         case .add, .complete, .fail, .credit, .debit, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve,
             .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote,
-            .removeDeduplication:
+            .removeDeduplication, .setGroup:
             ([.client], false)
         case .deliver, .revoked, .applied, .events: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
             .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers,
-            .getDeduplication, .listen, .unlisten:
+            .getDeduplication, .listen, .unlisten, .getGroups:
             ([.client], true)
         }
     }

@@ -91,6 +91,7 @@ import Testing
         try check(random.promote(), &random)
         let (sequence, queue, id) = (random.number(UInt64.self), random.text(120, least: 1), random.text(least: 1))
         try check(RemoveDeduplication(sequence: sequence, queue: queue, id: id, job: random.job()), &random)
+        try check(random.setGroup(), &random)
     }
 
     @Test(arguments: 1...200 as ClosedRange<UInt64>)
@@ -108,6 +109,8 @@ import Testing
         try check(random.queuePage(), &random)
         try check(GetPriorities(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
         try check(random.priorityPage(), &random)
+        try check(random.getGroups(), &random)
+        try check(random.groupPage(), &random)
         try check(GetWorkers(queue: random.text(), cursor: random.number(), rows: random.number()), &random)
         try check(random.workerPage(), &random)
         try check(GetDeduplication(queue: random.text(120, least: 1), id: random.text(least: 1)), &random)

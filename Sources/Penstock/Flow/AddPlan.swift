@@ -113,6 +113,7 @@ struct AddPlan {
             }
             if let key = job.key { try check(key: key, isChild: isChild) }
             let options = defaults.fill(job.options, queue: job.queue)
+            if let group = options.group { try Checks.group(group) }
             return AddNode(
                 queue: try queueIndex(job.queue),
                 name: job.name,
@@ -123,6 +124,7 @@ struct AddPlan {
                 childKey: job.key,
                 headers: try options.wireHeaders(),
                 deduplication: try options.deduplication?.wire(),
+                group: options.group,
                 options: try options.wire(),
                 explicit: options.explicit
             )

@@ -35,6 +35,8 @@ public struct Job<Data: Sendable>: Sendable {
     public var priority: Int { Int(delivery.priority) }
     /// What travels with the job: see ``JobOptions/headers``.
     public var headers: [String: String] { delivery.headers.dictionary }
+    /// The group of the job in its queue; nil where it has none: see ``JobOptions/group``.
+    public var group: String? { delivery.group.isEmpty ? nil : delivery.group }
     /// When the job was added, by the server's clock.
     public var createdAt: Date { Date(milliseconds: delivery.createdAt) }
     /// True where the job has dependencies; all of them have ended, or do not matter any more.

@@ -87,7 +87,8 @@ extension JobInfo {
             view.options,
             id: view.customID.isEmpty ? nil : view.customID,
             headers: view.headers,
-            deduplication: view.deduplication
+            deduplication: view.deduplication,
+            group: view.group.isEmpty ? nil : view.group
         )
         attemptsMade = Int(view.attemptsMade)
         attemptsStarted = Int(view.attemptsStarted)

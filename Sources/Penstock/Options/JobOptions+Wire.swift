@@ -76,6 +76,7 @@ extension JobOptions {
             ("lifo", given.lifo != nil), ("id", given.id != nil), ("rejectExisting", given.rejectExisting != nil),
             ("cancelSiblings", given.cancelSiblings != nil), ("repeatEvery", given.repeatEvery != nil),
             ("headers", given.headers != nil), ("at", given.at != nil), ("deduplication", given.deduplication != nil),
+            ("group", given.group != nil),
         ]
         if let (name, _) = ofOneJob.first(where: \.1) {
             throw PenstockError(.invalidOption, "The option \(name) of a job can't be a default of its queue.")
@@ -119,7 +120,8 @@ extension JobOptions {
         _ options: NodeOptions,
         id: String?,
         headers: Headers = Headers(),
-        deduplication: PenstockWire.Deduplication? = nil
+        deduplication: PenstockWire.Deduplication? = nil,
+        group: String? = nil
     ) {
         self.init(
             priority: Int(options.priority),
@@ -141,7 +143,8 @@ extension JobOptions {
             maxStarted: options.maxStarted == 0 ? nil : Int(options.maxStarted),
             headers: headers.dictionary,
             at: Date(optionalMilliseconds: options.at),
-            deduplication: Deduplication(deduplication)
+            deduplication: Deduplication(deduplication),
+            group: group
         )
     }
 }

@@ -39,6 +39,7 @@ public struct JobOptions: Hashable, Sendable {
         var headers: [String: String]?
         var at: Date??
         var deduplication: Deduplication?
+        var group: String?
     }
 
     private(set) var given: Given
@@ -65,7 +66,8 @@ public struct JobOptions: Hashable, Sendable {
             maxStarted: .some(maxStarted),
             headers: headers,
             at: .some(at),
-            deduplication: deduplication
+            deduplication: deduplication,
+            group: group
         )
     }
 
@@ -94,7 +96,8 @@ public struct JobOptions: Hashable, Sendable {
         maxStarted: Int? = nil,
         headers: [String: String]? = nil,
         at: Date? = nil,
-        deduplication: Deduplication? = nil
+        deduplication: Deduplication? = nil,
+        group: String? = nil
     ) {
         given = Given(
             priority: priority,
@@ -116,7 +119,8 @@ public struct JobOptions: Hashable, Sendable {
             maxStarted: maxStarted.map { .some($0) },
             headers: headers,
             at: at.map { .some($0) },
-            deduplication: deduplication
+            deduplication: deduplication,
+            group: group
         )
     }
 
@@ -266,6 +270,17 @@ public struct JobOptions: Hashable, Sendable {
         get { given.deduplication }
         set { given.deduplication = newValue }
     }
+
+    /// The group of the job in its queue, such as the tenant that it belongs to: 1...255 bytes of UTF-8. Nil, the
+    /// default: none.
+    ///
+    /// The groups of a queue take turns of one job each, so that none of them can hold up the others, however many jobs
+    /// it has; within a group, priority and place decide. Jobs without a group are one group. How many jobs of a group
+    /// run at a time can be bounded: see ``Queue/setGroup(_:concurrency:)``.
+    public var group: String? {
+        get { given.group }
+        set { given.group = newValue }
+    }
 }
 
 extension JobOptions {
@@ -292,6 +307,7 @@ extension JobOptions {
         if let headers = other.headers {
             result.given.headers = (given.headers ?? [:]).merging(headers) { given, _ in given }
         }
+        result.given.group = given.group ?? other.group
         // The one takes the other's place: a job's own delay wins over a default time.
         if given.delay == nil { result.given.at = given.at ?? other.at }
         if given.at != nil { result.given.delay = given.delay }

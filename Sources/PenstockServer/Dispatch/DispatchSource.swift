@@ -6,10 +6,32 @@ import PenstockWire
 /// The snapshot has to hold every commit whose outcome the dispatcher was told
 /// of, and may hold later ones. So it is opened for one ``Dispatcher/run(now:wall:grantsMax:source:)``, not longer.
 protocol DispatchSource: ~Copyable, ~Escapable {
-    /// Appends up to `limit` entries of the queue's ready index in order, from `turn` on, this one included.
+    /// Appends up to `limit` entries of a group's part of the ready index in order, from `turn` on, this one included.
     ///
-    /// - Returns: true where the index has no more.
-    mutating func read(queue: QueueID, from turn: Turn, limit: Int, into entries: inout [ReadyEntry]) -> Bool
+    /// - Parameter group: group 0 holds the jobs without one.
+    /// - Returns: true where the group has no more.
+    mutating func read(
+        queue: QueueID,
+        group: GroupID,
+        from turn: Turn,
+        limit: Int,
+        into entries: inout [ReadyEntry]
+    ) -> Bool
+
+    /// Appends the first entries of the groups in the range that have some, in order: of up to `groups` of them, up to
+    /// `jobs` each.
+    ///
+    /// - Returns: the next group in the range that has some; nil where all were read.
+    mutating func readGroups(
+        queue: QueueID,
+        _ range: ClosedRange<GroupID>,
+        groups: Int,
+        jobs: Int,
+        into entries: inout [ReadyEntry]
+    ) -> GroupID?
+
+    /// True where ready jobs of the queue have a group.
+    mutating func hasGroups(_ queue: QueueID) -> Bool
 
     /// Reads the granted job, and encodes its delivery.
     mutating func deliver(_ grant: Grant) -> DeliveryOutcome

@@ -78,16 +78,20 @@ extension Dispatcher {
         return false
     }
 
-    /// A job of the lane was granted.
-    mutating func pass(_ lane: Int, _ slot: UInt32, now: UInt64) {
+    /// A job of the lane was granted; it was the first of its group.
+    mutating func pass(_ lane: Int, _ group: GroupID, _ slot: UInt32, now: UInt64) {
+        if lanes[lane].isLimited { passGroup(lane, group, slot) }
         lanes[lane].gate?.take(now: now)
         if lanes[lane].gate?.hasConcurrency == true && leases.requestWrite(slot) { writeRequests.append(slot) }
     }
 
     /// A lease has ended durably.
-    mutating func freeSlot(of queue: QueueID) {
-        let lane = Int(queue.rawValue)
-        guard lane < lanes.count, lanes[lane].gate != nil else { return }
+    @inline(__always)
+    mutating func freeSlot(of lease: Lease) {
+        let lane = Int(lease.queue.rawValue)
+        guard lane < lanes.count else { return }
+        if lanes[lane].isLimited { freeSlot(ofGroup: lease.group, lane) }
+        guard lanes[lane].gate != nil else { return }
         lanes[lane].gate?.leased -= 1
         if lanes[lane].isShut { open(lane) }
     }

@@ -16,13 +16,16 @@ extension Dispatcher {
         var entries = 0
         for lane in lanes.indices {
             lanes[lane].window.checkInvariants()
-            entries += lanes[lane].window.count
-            precondition(lanes[lane].window.count <= windowCapacity)
+            lanes[lane].ring.checkInvariants()
+            entries += lanes[lane].window.count + lanes[lane].ring.jobCount
+            precondition(lanes[lane].window.count + lanes[lane].ring.jobCount <= windowCapacity)
+            checkGroups(lane)
             if lanes[lane].isListed { listedCount += 1 }
             if lanes[lane].subscriptionCount > 0 {
                 windows += 1
             } else {
                 precondition(lanes[lane].window.isEmpty && lanes[lane].window.bound == .first)
+                precondition(lanes[lane].ring.isEmpty && !lanes[lane].isGrouped)
                 precondition(lanes[lane].waiters.isEmpty)
             }
             var stale = 0
@@ -38,13 +41,29 @@ extension Dispatcher {
             }
             precondition(stale == lanes[lane].staleCount)
             // A job and a taker never wait for one another.
-            precondition(!isWanted || !lanes[lane].window.mayHaveJobs || lanes[lane].isListed || lanes[lane].isShut)
+            precondition(!isWanted || !lanes[lane].mayHaveJobs || lanes[lane].isListed || lanes[lane].isShut)
             checkGate(lane)
         }
         precondition(listedCount == listed.count)
         precondition(windows == windowCount)
         precondition(entries <= configuration.entriesMax || windowCapacity == 1)
         for i in 0..<listed.count { precondition(lanes[Int(listed[i])].isListed) }
+    }
+
+    private borrowing func checkGroups(_ lane: Int) {
+        if lanes[lane].isGrouped {
+            precondition(lanes[lane].window.isEmpty && lanes[lane].ring.groupCount <= room.groupsMax)
+        } else {
+            precondition(lanes[lane].ring.isEmpty)
+        }
+        let limits = lanes[lane].limits
+        guard lanes[lane].isLimited else { return precondition(limits.isIdle && limits.leased.isEmpty) }
+        var leased: [GroupID: Int] = [:]
+        leases.forEachHeld { _, lease in
+            if lease.queue.rawValue == UInt32(lane) && lease.group != .none { leased[lease.group, default: 0] += 1 }
+        }
+        precondition(limits.leased == leased)
+        for (group, _) in leased where limits.isFull(group) { precondition(lanes[lane].ring.slot(of: group) == nil) }
     }
 
     private borrowing func checkGate(_ lane: Int) {

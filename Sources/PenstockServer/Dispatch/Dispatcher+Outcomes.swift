@@ -35,7 +35,7 @@ extension Dispatcher {
             let wasPending = leases[slot].phase == .pending
             let lease = leases.free(slot)
             if wasPending { giveBack(lease) }
-            freeSlot(of: lease.queue)
+            freeSlot(of: lease)
             if !disputes.isEmpty { leaveToIndex(slot) }
         }
     }
@@ -50,8 +50,12 @@ extension Dispatcher {
                 // A refill saw it before its outcome was told.
                 let lease = leases[slot]
                 if lease.phase != .live && (lease.turn != entry.turn || lease.queue != entry.queue) {
-                    disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
+                    disputes.append(Dispute(slot: slot, queue: entry.queue, group: entry.group, turn: entry.turn))
                 }
+                continue
+            }
+            if entry.group != .none || lanes[lane].isGrouped {
+                announce(entry, inGroupsOf: lane)
                 continue
             }
             if lanes[lane].window.insert(entry.turn, entry.job, capacity: windowCapacity) { list(lane) }
@@ -62,7 +66,13 @@ extension Dispatcher {
     mutating func withdraw(_ entries: [ReadyEntry], revoked: inout [Revocation]) {
         for entry in entries {
             let lane = Int(entry.queue.rawValue)
-            if lane < lanes.count { lanes[lane].window.remove(entry.turn, entry.job) }
+            if lane < lanes.count {
+                if lanes[lane].isGrouped {
+                    lanes[lane].ring.remove(entry)
+                } else if entry.group == .none {
+                    lanes[lane].window.remove(entry.turn, entry.job)
+                }
+            }
             guard let slot = leases.slot(of: entry.job) else { continue }
             let lease = leases[slot]
             guard lease.turn == entry.turn && lease.queue == entry.queue else {
@@ -76,14 +86,14 @@ extension Dispatcher {
             switch lease.phase {
             case .live:
                 leases.revoke(slot)
-                freeSlot(of: lease.queue)
+                freeSlot(of: lease)
                 let place = subscriptions.place(lease.subscription)
                 let stream = place.map { subscriptions.entries[$0].subscription.stream }
                 revoked.append(Revocation(slot: slot, lease: lease, stream: stream))
                 giveBack(lease)
             case .pending, .finishing:
                 // A pending one is void for its command, too, which answers that it is fenced.
-                disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
+                disputes.append(Dispute(slot: slot, queue: entry.queue, group: entry.group, turn: entry.turn))
             }
         }
     }
@@ -97,10 +107,7 @@ extension Dispatcher {
                 disputes.swapAt(i, disputes.count - 1)
                 disputes.removeLast()
                 let lane = Int(dispute.queue.rawValue)
-                if lane < lanes.count {
-                    lanes[lane].window.leaveToIndex(from: dispute.turn)
-                    list(lane)
-                }
+                if lane < lanes.count { leaveToIndex(lane, dispute.group, from: dispute.turn) }
             } else {
                 i += 1
             }

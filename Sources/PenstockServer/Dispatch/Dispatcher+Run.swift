@@ -48,7 +48,7 @@ extension Dispatcher {
         let place = Int(waiter.slot)
         guard let queueIndex = chooseQueue(waiter, now: now, source: &source) else {
             // Its gate is shut, or whatever the last refill read has a lease: then the next turn reads on.
-            return lanes[lane].canProgress && lanes[lane].window.needsRefill
+            return lanes[lane].canProgress && lanes[lane].mayReadOn
         }
         let queue = subscriptions.entries[place].subscription.queues[queueIndex]
         grant(queue, queueIndex: queueIndex, to: place, now: now, wall: wall, source: &source)
@@ -101,7 +101,7 @@ extension Dispatcher {
         return nil
     }
 
-    /// The tests of a grant, in this order: pause, rate, concurrency of the queue.
+    /// The tests of a grant, in this order: pause, rate, concurrency of the queue. A group at its limit is in no ring.
     ///
     /// A queue that fails one leaves the row until what it waits for may have come, and is then listed again.
     @inline(__always)
@@ -116,8 +116,10 @@ extension Dispatcher {
         _ queue: QueueID,
         source: inout Source
     ) -> Bool {
-        if lanes[Int(queue.rawValue)].window.needsRefill { refill(queue, source: &source) }
-        return !lanes[Int(queue.rawValue)].window.isEmpty
+        let lane = Int(queue.rawValue)
+        if lanes[lane].isGrouped { return hasGroupJob(queue, source: &source) }
+        if lanes[lane].window.needsRefill { refill(queue, source: &source) }
+        return lanes[lane].isGrouped ? hasGroupJob(queue, source: &source) : !lanes[lane].window.isEmpty
     }
 
     /// Reads on from the window's bound. What has a lease is skipped, so that the window may be empty still.
@@ -126,10 +128,14 @@ extension Dispatcher {
         source: inout Source
     ) {
         let lane = Int(queue.rawValue)
+        if !lanes[lane].hasLookedForGroups {
+            lanes[lane].hasLookedForGroups = true
+            if source.hasGroups(queue) { return beginRounds(lane) }
+        }
         guard let bound = lanes[lane].window.bound else { return }
         scratch.removeAll(keepingCapacity: true)
         let limit = min(windowCapacity, configuration.refillEntriesMax)
-        let isExhausted = source.read(queue: queue, from: bound, limit: limit, into: &scratch)
+        let isExhausted = source.read(queue: queue, group: .none, from: bound, limit: limit, into: &scratch)
         precondition(scratch.count <= limit && (isExhausted || !scratch.isEmpty), "a source reads what there is")
         for i in scratch.indices where leases.slot(of: scratch[i].job) == nil {
             lanes[lane].window.extend(scratch[i].turn, scratch[i].job)
@@ -152,13 +158,14 @@ extension Dispatcher {
         source: inout Source
     ) {
         let lane = Int(queue.rawValue)
-        guard let item = lanes[lane].window.first else { preconditionFailure("a queue without a job was chosen") }
+        guard let (group, item) = firstJob(lane) else { preconditionFailure("a queue without a job was chosen") }
         let id = subscriptions.id(at: place)
         let sessionSlot = subscriptions.entries[place].subscription.sessionSlot
         guard
             let (slot, token) = leases.grant(
                 item.job,
                 queue: queue,
+                group: group,
                 turn: item.turn,
                 subscription: id,
                 sessionSlot: sessionSlot,
@@ -168,11 +175,11 @@ extension Dispatcher {
             )
         else {
             // It was granted at another turn: what ends that lease announces the job again.
-            lanes[lane].window.removeFirst()
+            dropFirstJob(lane)
             return
         }
         let grant = Grant(
-            entry: ReadyEntry(queue: queue, turn: item.turn, job: item.job),
+            entry: ReadyEntry(queue: queue, group: group, turn: item.turn, job: item.job),
             slot: slot,
             token: token,
             subscription: id,
@@ -187,17 +194,43 @@ extension Dispatcher {
             let taken = max(1, bytes)
             leases.note(slot, flow: flow, bytes: UInt32(taken))
             if timeout > 0 { limit(slot, until: now &+ timeout) }
-            lanes[lane].window.removeFirst()
+            serveFirstJob(lane)
             subscriptions.entries[place].subscription.creditJobs -= 1
             subscriptions.entries[place].subscription.creditBytes -= taken
-            if lanes[lane].gate != nil { pass(lane, slot, now: now) }
+            if lanes[lane].gate != nil || lanes[lane].isLimited { pass(lane, group, slot, now: now) }
             subscriptions.entries[place].took(from: queueIndex)
         case .gone:
             leases.revoke(slot)
-            lanes[lane].window.removeFirst()
+            dropFirstJob(lane)
         case .noRoom:
             leases.revoke(slot)
             subscriptions.entries[place].subscription.isBlocked = true
         }
+    }
+
+    // MARK: The first job
+
+    @inline(__always)
+    private func firstJob(_ lane: Int) -> (GroupID, ReadyWindow.Item)? {
+        if lanes[lane].isGrouped {
+            guard let first = lanes[lane].ring.first, let item = first.item else { return nil }
+            return (first.group, item)
+        }
+        return lanes[lane].window.first.map { (.none, $0) }
+    }
+
+    /// The first job was granted.
+    @inline(__always)
+    private mutating func serveFirstJob(_ lane: Int) {
+        if lanes[lane].isGrouped { return lanes[lane].ring.serveFirst() }
+        lanes[lane].window.removeFirst()
+        // Should groups come, the jobs without one have had their turn.
+        lanes[lane].ring.position = GroupID(1)
+    }
+
+    /// The first job is not ready any more.
+    @inline(__always)
+    private mutating func dropFirstJob(_ lane: Int) {
+        if lanes[lane].isGrouped { lanes[lane].ring.dropFirst() } else { lanes[lane].window.removeFirst() }
     }
 }

@@ -28,7 +28,7 @@ extension Dispatcher {
             lanes[lane].subscriptionCount -= 1
             if entry.isWaiting[i] { lanes[lane].staleCount += 1 }
             if lanes[lane].subscriptionCount == 0 {
-                lanes[lane].window.release()
+                lanes[lane].release()
                 lanes[lane].waiters.removeAll()
                 lanes[lane].staleCount = 0
                 windowCount -= 1
@@ -109,7 +109,12 @@ extension Dispatcher {
             windowCapacity *= 2
         }
         if isSmaller {
-            for lane in lanes.indices { lanes[lane].window.trim(to: windowCapacity) }
+            for lane in lanes.indices {
+                lanes[lane].window.trim(to: windowCapacity)
+                guard lanes[lane].isGrouped else { continue }
+                lanes[lane].ring.release()
+                list(lane)
+            }
         }
     }
 }

@@ -3,7 +3,8 @@ import PenstockWire
 
 /// Who gets which job next. Pure decisions in memory: no I/O, no clock, no locks; the loop thread owns it.
 ///
-/// The parts: a *lane* for each queue, with the window onto its ready index and
+/// The parts: a *lane* for each queue, with the window onto its ready index (or, where
+/// its jobs have groups, a ring of such windows) and
 /// the row of subscriptions that wait for its jobs; the subscriptions with their
 /// credits; the lease table. The loop
 ///
@@ -11,8 +12,9 @@ import PenstockWire
 /// 2. tells each commit's outcome in its order: ``settle(freed:kept:withdrawn:ready:revoked:)``,
 /// 3. calls ``run(now:wall:grantsMax:source:)``, which grants while credits and jobs meet.
 ///
-/// A grant is the first ready job of its queue: no job that the dispatcher was
-/// told of, and that the source's snapshot still has, is passed over.
+/// A grant is the first ready job of its queue, or of the group whose turn it is: no
+/// job that the dispatcher was told of, and that the source's snapshot still has, is
+/// passed over.
 ///
 /// How that holds while outcomes lag behind the snapshot that a refill reads:
 /// every job that was announced, is ready and has no lease is in its window or at
@@ -71,6 +73,7 @@ struct Dispatcher: ~Copyable {
     struct Dispute {
         var slot: UInt32
         var queue: QueueID
+        var group: GroupID
         var turn: Turn
     }
 

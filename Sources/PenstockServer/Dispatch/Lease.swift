@@ -26,6 +26,7 @@ struct Lease: Sendable {
     /// The one whose credits it took; none for a restored lease.
     var subscription: SubscriptionID
     var queue: QueueID
+    var group = GroupID.none
     /// The session's place in the server's table.
     var sessionSlot: UInt32
     /// Credit that was taken, in bytes.

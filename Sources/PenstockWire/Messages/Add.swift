@@ -11,6 +11,7 @@ package struct AddNode: Equatable, Sendable {
     package var childKey: String?
     package var headers: Headers
     package var deduplication: Deduplication?
+    package var group: String?
     package var options: NodeOptions
     /// What is sent of them though it is at its default.
     package var explicit: ExplicitOptions
@@ -25,6 +26,7 @@ package struct AddNode: Equatable, Sendable {
         childKey: String? = nil,
         headers: Headers = Headers(),
         deduplication: Deduplication? = nil,
+        group: String? = nil,
         options: NodeOptions = .default,
         explicit: ExplicitOptions = []
     ) {
@@ -37,6 +39,7 @@ package struct AddNode: Equatable, Sendable {
         self.childKey = childKey
         self.headers = headers
         self.deduplication = deduplication
+        self.group = group
         self.options = options
         self.explicit = explicit
     }
@@ -185,6 +188,7 @@ extension AddNode {
         childKey = fields.childKey.isEmpty ? nil : try bytes.string(fields.childKey, "child's key")
         headers = try bytes.headers(fields.headers)
         deduplication = try bytes.deduplication(fields.deduplication)
+        group = fields.group.isEmpty ? nil : try bytes.string(fields.group, "group's name")
         options = fields.options
         explicit = []
     }
@@ -212,6 +216,7 @@ extension AddNode {
         count += options.encode(into: &writer, explicit: explicit)
         count += writer.option(deduplication)
         count += writer.option(headers)
+        count += writer.option(group: group ?? "")
         writer.patch(count, at: start)
     }
 }

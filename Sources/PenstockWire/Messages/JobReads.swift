@@ -125,6 +125,8 @@ package struct JobView: WireMessage {
     package var outcome = JobOutcome.none
     package var headers = Headers()
     package var deduplication: Deduplication?
+    /// Empty where it has none.
+    package var group = ""
     /// What its worker reported last.
     package var progress = Payload.none
 
@@ -170,6 +172,7 @@ package struct JobView: WireMessage {
         var count = options.encodeLasting(into: &writer)
         count += writer.option(deduplication)
         count += writer.option(headers)
+        count += writer.option(group: group)
         writer.patch(count, at: start)
         writer.payload(progress)
     }
@@ -221,6 +224,7 @@ package struct JobView: WireMessage {
         switch tag & ~OptionTag.mustUnderstand {
         case OptionTag.headers: headers = try Headers(from: &value)
         case OptionTag.deduplication: deduplication = try Deduplication(from: &value)
+        case OptionTag.group: group = try value.bytes.string(try value.range(value.remaining), "group's name")
         default: guard try options.read(tag, &value) else { return }
         }
         try value.end("an option")

@@ -188,12 +188,13 @@ package struct Unsubscribed: WireMessage {
 ///
 ///     u32 slot | u64 token | u64 job | u64 flow | u16 queue | u16 attempts | u16 attemptsMade | u8 flags (1 has dependencies)
 ///     u8 contentType | u32 attemptsStarted | u32 stalledCount | u32 priority | u64 createdAt | str8 name | bytes32 data
-///     [Headers] where flag 2 (has headers) is set
+///     [Headers] where flag 2 (has headers) is set | [str8 group] where flag 4 (has a group) is
 package struct Delivery: Equatable, Sendable {
     /// Bytes that a delivery takes with an empty name and empty data.
     package static let byteCountMin = 61
     package static let hasDependenciesFlag: UInt8 = 1
     package static let hasHeadersFlag: UInt8 = 2
+    package static let hasGroupFlag: UInt8 = 4
 
     /// The lease's place in the server's table: echoed with the token.
     package var slot: UInt32
@@ -215,6 +216,8 @@ package struct Delivery: Equatable, Sendable {
     package var name: String
     package var data: [UInt8]
     package var headers: Headers
+    /// Empty where it has none.
+    package var group: String
 
     package init(
         slot: UInt32,
@@ -232,7 +235,8 @@ package struct Delivery: Equatable, Sendable {
         createdAt: UInt64,
         name: String,
         data: [UInt8],
-        headers: Headers = Headers()
+        headers: Headers = Headers(),
+        group: String = ""
     ) {
         self.slot = slot
         self.token = token
@@ -250,6 +254,7 @@ package struct Delivery: Equatable, Sendable {
         self.name = name
         self.data = data
         self.headers = headers
+        self.group = group
     }
 }
 
@@ -276,6 +281,7 @@ package struct Deliver: WireMessage {
             writer.u8(
                 (delivery.hasDependencies ? Delivery.hasDependenciesFlag : 0)
                     | (delivery.headers.isEmpty ? 0 : Delivery.hasHeadersFlag)
+                    | (delivery.group.isEmpty ? 0 : Delivery.hasGroupFlag)
             )
             writer.u8(delivery.contentType.rawValue)
             writer.u32(delivery.attemptsStarted)
@@ -285,6 +291,7 @@ package struct Deliver: WireMessage {
             writer.string8(delivery.name)
             writer.bytes32(delivery.data)
             if !delivery.headers.isEmpty { delivery.headers.encode(into: &writer) }
+            if !delivery.group.isEmpty { writer.string8(delivery.group) }
         }
     }
 
@@ -315,6 +322,7 @@ extension Delivery {
         name = try reader.string8("job name")
         data = try reader.array32()
         headers = flags & Delivery.hasHeadersFlag != 0 ? try Headers(from: &reader) : Headers()
+        group = flags & Delivery.hasGroupFlag != 0 ? try reader.string8("group's name") : ""
     }
 }
 

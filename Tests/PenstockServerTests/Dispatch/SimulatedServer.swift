@@ -17,7 +17,7 @@ import Testing
 /// - what is set of its queue allows it: it is not paused, has a slot, and its rate lets the job go.
 struct SimulatedServer: ~Copyable {
     enum Command {
-        case add(QueueID, Turn)
+        case add(QueueID, GroupID, Turn)
         case withdraw(JobID)
         /// At its old turn, or at a new one.
         case restore(JobID, Turn?)
@@ -57,10 +57,36 @@ struct SimulatedServer: ~Copyable {
         var settings: [QueueID: QueueSettings] = [:]
         /// When each queue's jobs were granted, since its rate was set.
         var times: [QueueID: [UInt64]] = [:]
+        /// How many jobs of a group may run; by group 0, of the others.
+        var groupLimits: [QueueID: [GroupID: UInt32]] = [:]
+        /// The group that was served last.
+        var lastGroup: [QueueID: GroupID] = [:]
         var isDraining = false
 
-        mutating func read(queue: QueueID, from turn: Turn, limit: Int, into entries: inout [ReadyEntry]) -> Bool {
-            let rest = index.values.filter { $0.queue == queue && !($0.turn < turn) }.sorted { $0.turn < $1.turn }
+        mutating func hasGroups(_ queue: QueueID) -> Bool {
+            index.values.contains { $0.queue == queue && $0.group != .none }
+        }
+
+        mutating func readGroups(
+            queue: QueueID,
+            _ range: ClosedRange<GroupID>,
+            groups: Int,
+            jobs: Int,
+            into entries: inout [ReadyEntry]
+        ) -> GroupID? {
+            let all = index.values.filter { $0.queue == queue && range.contains($0.group) }
+            return TestSource.read(all, groups: groups, jobs: jobs, into: &entries)
+        }
+
+        mutating func read(
+            queue: QueueID,
+            group: GroupID,
+            from turn: Turn,
+            limit: Int,
+            into entries: inout [ReadyEntry]
+        ) -> Bool {
+            let all = index.values.filter { $0.queue == queue && $0.group == group && !($0.turn < turn) }
+            let rest = all.sorted { $0.turn < $1.turn }
             entries.append(contentsOf: rest.prefix(limit))
             // An index that ends just there may say so or not.
             return rest.count < limit || (rest.count == limit && random.oneIn(2))
@@ -74,19 +100,44 @@ struct SimulatedServer: ~Copyable {
                 blocked.append(grant.subscription)
                 return .noRoom
             }
-            for (job, other) in told.index where other.queue == entry.queue && other.turn < entry.turn {
+            for (job, other) in told.index where other.queue == entry.queue && comes(other, before: entry) {
                 // One that was away in between has become ready anew, and that was not told yet.
                 if held[job] == nil && index[job] == other && readiness[job] == told.readiness[job] {
                     Issue.record("\(job) at \(other.turn) was passed over by \(entry)")
                 }
             }
             checkSettings(entry.queue)
+            checkGroup(entry)
+            lastGroup[entry.queue] = entry.group
             let readiness = readiness[entry.job] ?? 0
             #expect(granted[entry.job] != readiness, "\(entry) was granted twice")
             granted[entry.job] = readiness
             held[entry.job] = grant
             grantCount += 1
             return .sent(bytes: random.below(5), flow: .none, timeout: 0)
+        }
+
+        /// True where the entry is to be granted first: it is before the other in its group, or its group comes first.
+        private func comes(_ entry: ReadyEntry, before other: ReadyEntry) -> Bool {
+            if entry.group == other.group { return entry.turn < other.turn }
+            if isFull(entry.queue, entry.group) { return false }
+            guard let last = lastGroup[entry.queue] else {
+                // The first round begins with any of the jobs without a group and the first group.
+                return entry.group != .none && entry.group < other.group
+            }
+            func distance(_ group: GroupID) -> UInt32 { group.rawValue &- last.rawValue &- 1 }
+            return distance(entry.group) < distance(other.group)
+        }
+
+        private func isFull(_ queue: QueueID, _ group: GroupID) -> Bool {
+            guard group != .none, let limits = groupLimits[queue], let limit = limits[group] ?? limits[.none] else {
+                return false
+            }
+            return held.values.count { $0.entry.queue == queue && $0.entry.group == group } >= Int(limit)
+        }
+
+        private func checkGroup(_ entry: ReadyEntry) {
+            #expect(!isFull(entry.queue, entry.group), "more jobs of a group run than may")
         }
 
         private mutating func checkSettings(_ queue: QueueID) {
@@ -124,16 +175,19 @@ struct SimulatedServer: ~Copyable {
     var nextFirstPlace: UInt64 = (1 << 63) - 1
     let queueCount: Int
     let hasGates: Bool
+    /// The highest number of a group; 0: no job has one.
+    let groupMax: Int
 
-    init(seed: UInt64, hasGates: Bool = false) {
+    init(seed: UInt64, hasGates: Bool = false, groupMax: Int = 0) {
         self.hasGates = hasGates
+        self.groupMax = groupMax
         random = TestRandom(seed: seed)
         snapshot = Snapshot(random: TestRandom(seed: seed &+ 77))
         queueCount = 1 + random.below(3)
         dispatcher = Dispatcher(
             epoch: 1,
             configuration: .init(
-                windowEntriesMax: [1, 2, 4, 4, 64][random.below(5)],
+                windowEntriesMax: [1, 2, 4, groupMax == 0 ? 4 : 16, 64][random.below(5)],
                 entriesMax: 64,
                 refillEntriesMax: [1, 3, 8][random.below(3)]
             )
@@ -150,16 +204,22 @@ struct SimulatedServer: ~Copyable {
         return Turn(priority: priority, place: nextPlace)
     }
 
+    mutating func group() -> GroupID {
+        // Few of the numbers: groups come and go.
+        groupMax == 0 || random.oneIn(4) ? .none : GroupID(UInt32(1 + random.below(groupMax)))
+    }
+
     // MARK: The loop
 
     mutating func step() {
         if random.oneIn(3) { snapshot.now += UInt64(random.below(40)) }
         if hasGates && random.oneIn(12) { setQueue() }
+        if hasGates && groupMax > 0 && random.oneIn(12) { setGroup() }
         switch random.below(16) {
         case 0, 1, 2:
             for _ in 0...random.below(4) {
                 let turn = turn()
-                gathering.append(.add(QueueID(UInt32(random.below(queueCount))), turn))
+                gathering.append(.add(QueueID(UInt32(random.below(queueCount))), group(), turn))
             }
         case 3:
             if let job = snapshot.index.keys.sorted().randomElement(using: &random) {
@@ -202,6 +262,14 @@ struct SimulatedServer: ~Copyable {
         if random.oneIn(2) { settings.rate = RateLimit(max: UInt32(1 + random.below(3)), window: 100) }
         set(queue, settings)
         if random.oneIn(4) { dispatcher.rest(queue, until: snapshot.now + UInt64(random.below(60))) }
+    }
+
+    mutating func setGroup() {
+        let queue = QueueID(UInt32(random.below(queueCount)))
+        let group = group()
+        let limit = random.oneIn(2) ? nil : UInt32(1 + random.below(2))
+        snapshot.groupLimits[queue, default: [:]][group] = limit
+        dispatcher.set(queue, group, concurrency: limit ?? 0)
     }
 
     mutating func set(_ queue: QueueID, _ settings: QueueSettings) {
@@ -294,9 +362,9 @@ struct SimulatedServer: ~Copyable {
 
     mutating func apply(_ command: Command, leased: [JobID], _ outcome: inout Outcome) {
         switch command {
-        case .add(let queue, let turn):
+        case .add(let queue, let group, let turn):
             nextJob += 1
-            makeReady(ReadyEntry(queue: queue, turn: turn, job: JobID(nextJob)), &outcome)
+            makeReady(ReadyEntry(queue: queue, group: group, turn: turn, job: JobID(nextJob)), &outcome)
         case .withdraw(let job):
             guard let entry = snapshot.index.removeValue(forKey: job) else { return }
             withdrawn[job] = entry
@@ -422,6 +490,24 @@ struct SimulatedServer: ~Copyable {
     @Test(arguments: 0..<60 as Range<UInt64>)
     func `every grant is one that the settings of its queue allow, and every job is granted`(seed: UInt64) {
         var server = SimulatedServer(seed: seed, hasGates: true)
+        for _ in 0..<600 { server.step() }
+        let isDrained = server.drain()
+        #expect(isDrained, "some jobs were never granted")
+    }
+
+    @Test(arguments: 0..<60 as Range<UInt64>)
+    func `every grant is the first of the group whose turn it is, and every job is granted`(seed: UInt64) {
+        var server = SimulatedServer(seed: seed, groupMax: [2, 5, 30][Int(seed % 3)])
+        for _ in 0..<600 { server.step() }
+        let grants = server.snapshot.grantCount
+        let isDrained = server.drain()
+        #expect(isDrained, "some jobs were never granted")
+        #expect(grants > 20)
+    }
+
+    @Test(arguments: 0..<60 as Range<UInt64>)
+    func `every grant is one that the limits of its group allow, and every job is granted`(seed: UInt64) {
+        var server = SimulatedServer(seed: seed, hasGates: true, groupMax: [2, 5, 30][Int(seed % 3)])
         for _ in 0..<600 { server.step() }
         let isDrained = server.drain()
         #expect(isDrained, "some jobs were never granted")

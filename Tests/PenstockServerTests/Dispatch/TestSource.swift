@@ -26,9 +26,62 @@ struct TestSource: DispatchSource {
         for queue in Array(index.keys) { index[queue]?.removeAll { $0.job == JobID(job) } }
     }
 
-    mutating func read(queue: QueueID, from turn: Turn, limit: Int, into entries: inout [ReadyEntry]) -> Bool {
+    /// Adds jobs of a group whose number is their place too, and returns their entries.
+    mutating func add(
+        _ jobs: some Sequence<UInt64>,
+        group: UInt32,
+        priority: UInt32 = 0,
+        to queue: QueueID = QueueID(0)
+    ) -> [ReadyEntry] {
+        let entries = jobs.map {
+            ReadyEntry(queue: queue, group: GroupID(group), turn: Turn(priority: priority, place: $0), job: JobID($0))
+        }
+        index[queue, default: []].append(contentsOf: entries)
+        index[queue]?.sort { ($0.group, $0.turn) < ($1.group, $1.turn) }
+        return entries
+    }
+
+    mutating func hasGroups(_ queue: QueueID) -> Bool { index[queue]?.contains { $0.group != .none } == true }
+
+    mutating func readGroups(
+        queue: QueueID,
+        _ range: ClosedRange<GroupID>,
+        groups: Int,
+        jobs: Int,
+        into entries: inout [ReadyEntry]
+    ) -> GroupID? {
         reads += 1
-        let rest = (index[queue] ?? []).filter { !($0.turn < turn) }
+        return TestSource.read(
+            (index[queue] ?? []).filter { range.contains($0.group) },
+            groups: groups,
+            jobs: jobs,
+            into: &entries
+        )
+    }
+
+    /// The first jobs of the first groups; and the next group.
+    static func read(
+        _ index: [ReadyEntry],
+        groups: Int,
+        jobs: Int,
+        into entries: inout [ReadyEntry]
+    ) -> GroupID? {
+        let byGroup = Dictionary(grouping: index, by: \.group).sorted { $0.key < $1.key }
+        for (_, rest) in byGroup.prefix(groups) {
+            entries.append(contentsOf: rest.sorted { $0.turn < $1.turn }.prefix(jobs))
+        }
+        return byGroup.dropFirst(groups).first?.key
+    }
+
+    mutating func read(
+        queue: QueueID,
+        group: GroupID,
+        from turn: Turn,
+        limit: Int,
+        into entries: inout [ReadyEntry]
+    ) -> Bool {
+        reads += 1
+        let rest = (index[queue] ?? []).filter { $0.group == group && !($0.turn < turn) }
         entries.append(contentsOf: rest.prefix(limit))
         return rest.count <= limit
     }

@@ -120,6 +120,7 @@ struct MessageKind: Sendable {
         MessageKind("SET_QUEUE", SetQueue.self, from: [.client]),
         MessageKind("PROMOTE", Promote.self, from: [.client]),
         MessageKind("REMOVE_DEDUPLICATION", RemoveDeduplication.self, from: [.client]),
+        MessageKind("SET_GROUP", SetGroup.self, from: [.client]),
     ]
 
     private static let lists: [MessageKind] = [
@@ -141,6 +142,8 @@ struct MessageKind: Sendable {
         },
         MessageKind("GET_PRIORITIES", GetPriorities.self, from: [.client]),
         MessageKind("PRIORITIES", PriorityPage.self, from: [.server]),
+        MessageKind("GET_GROUPS", GetGroups.self, from: [.client]),
+        MessageKind("GROUPS", GroupPage.self, from: [.server]),
         MessageKind("GET_WORKERS", GetWorkers.self, from: [.client]),
         MessageKind("WORKERS", WorkerPage.self, from: [.server]),
         MessageKind("GET_DEDUPLICATION", GetDeduplication.self, from: [.client]),

@@ -79,6 +79,7 @@ extension SeededRandom {
             customID: bool() ? "n" + text(200) : nil,
             childKey: hasKey && bool() ? text(least: 1) : nil,
             headers: headers(),
+            group: bool() ? text(least: 1) : nil,
             options: options()
         )
     }
@@ -173,7 +174,8 @@ extension SeededRandom {
             createdAt: number(),
             name: text(),
             data: bytes(),
-            headers: headers()
+            headers: headers(),
+            group: bool() ? text(least: 1) : ""
         )
     }
 
@@ -223,6 +225,7 @@ extension SeededRandom {
         view.outcome = jobOutcome()
         view.headers = headers()
         view.deduplication = bool() ? deduplication() : nil
+        if bool() { view.group = text(least: 1) }
         view.progress = payload()
         return view
     }

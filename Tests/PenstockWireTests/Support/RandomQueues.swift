@@ -90,4 +90,19 @@ extension SeededRandom {
         let rows = list { PriorityPage.Row(priority: $0.number(), waiting: $0.number()) }
         return PriorityPage(commit: number(), next: number(), rows: rows)
     }
+
+    mutating func setGroup() -> SetGroup {
+        SetGroup(sequence: number(), queue: text(120, least: 1), group: text(), concurrency: number())
+    }
+
+    mutating func getGroups() -> GetGroups {
+        GetGroups(queue: text(), group: text(), cursor: number(), rows: number())
+    }
+
+    mutating func groupPage() -> GroupPage {
+        let rows = list {
+            GroupPage.Row(name: $0.text(), waiting: $0.number(), active: $0.number(), concurrency: $0.number())
+        }
+        return GroupPage(commit: number(), next: number(), concurrency: number(), rows: rows)
+    }
 }

@@ -20,6 +20,9 @@ struct DequeueBench: Benchmark {
     @Flag(help: "Leave out the regimes with retention and with long leases, as --quick does.")
     var freshOnly = false
 
+    @Option(help: "Spread the jobs of the fresh regime over so many groups; 0: they have none.")
+    var groups = 0
+
     /// How long a job is held in the regime of long leases.
     private static let holdMilliseconds: UInt64 = 600
     /// How long retention may take to begin: it looks once a minute. A server that was named may keep everything.
@@ -31,6 +34,11 @@ struct DequeueBench: Benchmark {
     init(options: BenchOptions) {
         self.options = options
         freshOnly = false
+        groups = 0
+    }
+
+    func validate() throws {
+        guard groups >= 0 else { throw ValidationError("--groups must be at least 0.") }
     }
 
     func measure() throws -> BenchReport {
@@ -67,7 +75,7 @@ struct DequeueBench: Benchmark {
     private func measureFresh(_ workload: Workload, _ progress: Progress) throws -> RunFigures {
         try workload.withClient { client in
             client.onProgress = progress.show
-            let source = JobSource(payloadBytes: workload.payloadBytes)
+            let source = JobSource(payloadBytes: workload.payloadBytes, groups: groups)
             try source.add(workload.jobs, with: client)
             let meter = try Meter(client)
             client.state.beginMeasuring()

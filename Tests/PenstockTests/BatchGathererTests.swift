@@ -52,6 +52,21 @@ import Testing
         open.fire()
     }
 
+    @Test func `a job that comes while too many are here is given back`() async throws {
+        let (begun, open) = (OneShot(), OneShot())
+        let gatherer = gatherer(size: 1) { _ in
+            begun.fire()
+            await open.wait()
+        }
+        let (first, second) = (try job(1), try job(2))
+        let run = Task { try await gatherer.run(first) }
+        await begun.wait()
+        await #expect(throws: JobGivenBack.self) { try await gatherer.run(second) }
+        open.fire()
+        #expect(try await run.value == RawPayload.none)
+        #expect(try await gatherer.run(second) == RawPayload.none)
+    }
+
     @Test func `a lease has one run at a time`() async throws {
         let (begun, open) = (OneShot(), OneShot())
         let gatherer = gatherer(size: 1) { _ in

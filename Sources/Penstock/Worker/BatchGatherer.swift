@@ -57,9 +57,10 @@ final class BatchGatherer<Data: Decodable & Sendable>: JobGatherer {
 
         /// Takes out the last entries.
         mutating func removeWaiting(from start: Int) -> [BatchOutcomes.Waiter] {
-            let waiters = waiting.dropFirst(start).map(\.waiter)
-            waiting.removeLast(waiters.count)
-            return waiters
+            let entries = waiting.dropFirst(start)
+            for entry in entries { places[entry.job.lease.token] = nil }
+            defer { waiting.removeLast(entries.count) }
+            return entries.map(\.waiter)
         }
     }
 
@@ -112,7 +113,11 @@ final class BatchGatherer<Data: Decodable & Sendable>: JobGatherer {
     private func add(_ job: Job<Data>, _ token: LeaseToken, _ waiter: BatchOutcomes.Waiter) -> (any Error)? {
         state.withLock { state in
             if case .cancelled = state.places[token] { return CancellationError() }
-            if state.isPaused || state.isStopped { return JobGivenBack() }
+            // Too many are here where the concurrency was lowered while this one came.
+            if state.isPaused || state.isStopped || state.places.count > state.concurrency * options.size {
+                state.places[token] = nil
+                return JobGivenBack()
+            }
             state.places[token] = .waiting
             state.waiting.append(Entry(job: job, waiter: waiter, due: .now + options.longestWait))
             return nil

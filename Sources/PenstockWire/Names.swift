@@ -88,7 +88,7 @@ package enum Names {
         try checkText(id, "scheduler's id")
     }
 
-    private static func checkText(_ name: RawSpan, _ what: String) throws(WireError) {
+    static func checkText(_ name: RawSpan, _ what: String) throws(WireError) {
         if isASCII(name) { return }
         guard String(validating: name) != nil else {
             throw WireError(.invalidUTF8, "A \(what) is not valid UTF-8.")

@@ -16,6 +16,7 @@ let settings: [SwiftSetting] = [
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let nio = ["NIOCore", "NIOPosix"].map {
     Target.Dependency.product(name: $0, package: "swift-nio")
@@ -60,7 +61,7 @@ let package = Package(
         .target(
             name: "PenstockServer",
             dependencies: [
-                "UV", "LMDB", "PenstockWire", "PenstockSchedule", "PenstockEngine", logging, deque,
+                "UV", "LMDB", "PenstockWire", "PenstockSchedule", "PenstockEngine", logging, deque, heap,
             ],
             swiftSettings: settings
         ),

@@ -205,10 +205,7 @@ extension Engine {
         let id = body.extracting(node.fields.customID)
         do throws(LMDBError) {
             guard let bytes = try transaction.get(CustomIDKey(queue, id), in: tables.customIDs) else { return nil }
-            return try decode { () throws(WireError) in
-                var reader = WireReader(bytes)
-                return try reader.jobID()
-            }
+            return try decode { () throws(WireError) in try JobID(value: bytes) }
         } catch {
             throw .lmdb(error)
         }

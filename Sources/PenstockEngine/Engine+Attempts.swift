@@ -1,7 +1,7 @@
 import LMDB
 import PenstockWire
 
-/// The end of an attempt: completed, failed, given back or stalled.
+/// The end of an attempt: completed, failed, timed out, given back or stalled.
 extension Engine {
     /// Applies a completion or a failure.
     ///

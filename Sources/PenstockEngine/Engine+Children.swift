@@ -17,10 +17,7 @@ extension Engine {
         do throws(LMDBError) {
             let key = ChildKey(held.job, body.extracting(key))
             guard let bytes = try transaction.get(key, in: tables.childKeys) else { return nil }
-            let job = try decode { () throws(WireError) in
-                var reader = WireReader(bytes)
-                return try reader.jobID()
-            }
+            let job = try decode { () throws(WireError) in try JobID(value: bytes) }
             guard let record = try record(of: job, transaction), !record.marks.contains(.isRemoved) else { return nil }
             return job
         } catch {
@@ -125,10 +122,7 @@ extension Engine {
         guard record.marks.contains(.hasChildKeys),
             let bytes = try transaction.get(ChildKey(job, RawSpan()), in: tables.childKeys)
         else { return false }
-        let holder = try decode { () throws(WireError) in
-            var reader = WireReader(bytes)
-            return try reader.jobID()
-        }
+        let holder = try decode { () throws(WireError) in try JobID(value: bytes) }
         guard let holding = try self.record(of: holder, transaction) else { return false }
         return !holding.marks.contains(.isRemoved) && !holding.state.isFinished
     }

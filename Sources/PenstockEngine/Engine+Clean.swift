@@ -143,10 +143,7 @@ extension Engine {
             effect.cursor = UInt64(key.group.rawValue) << 32 | UInt64(key.turn.priority)
             effect.detail = key.turn.place
             let value = entry.value
-            return try decode { () throws(WireError) in
-                var reader = WireReader(value)
-                return try reader.jobID()
-            }
+            return try decode { () throws(WireError) in try JobID(value: value) }
         case .active:
             guard let next = try transaction.entry(after: effect.cursor, in: tables.leases)?.key else { return nil }
             effect.cursor = next

@@ -383,10 +383,7 @@ extension Engine {
         var entry = try cursor.seek(to: EdgeKey(first, 0))
         while let found = entry, let key = found.key, key.dependent == first {
             let value = found.value
-            let job = try decode { () throws(WireError) in
-                var reader = WireReader(value)
-                return try reader.jobID()
-            }
+            let job = try decode { () throws(WireError) in try JobID(value: value) }
             stagedExisting.nodes.append((key.position, job))
             entry = try cursor.next()
         }

@@ -39,20 +39,9 @@ extension Engine {
         of job: JobID,
         _ transaction: inout WriteTransaction
     ) throws(LMDBError) {
-        guard let due = try startLimit(of: job, transaction) else { return }
+        guard let due = try tables.startLimit(of: job, transaction) else { return }
         _ = try transaction.delete(job.rawValue, in: tables.startLimits)
         _ = try transaction.delete(DelayedKey(due: due, job: job), in: tables.startLimitsDue)
-    }
-
-    private func startLimit(
-        of job: JobID,
-        _ transaction: borrowing WriteTransaction
-    ) throws(LMDBError) -> UInt64? {
-        guard let bytes = try transaction.get(job.rawValue, in: tables.startLimits) else { return nil }
-        return try decode { () throws(WireError) in
-            var reader = WireReader(bytes)
-            return try reader.u64()
-        }
     }
 
     private mutating func putStartLimit(
@@ -96,6 +85,20 @@ extension Engine {
             // Those of each come before the next one's. What is too much goes on in slices, and the next command with the rest.
             try carryOutEffects(&transaction, &result)
             if effects.isExhausted { return }
+        }
+    }
+}
+
+extension Tables {
+    /// Elapsed time at which a job fails that nobody has started; nil where that has no bound.
+    func startLimit<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of job: JobID,
+        _ snapshot: borrowing Snapshot
+    ) throws(LMDBError) -> UInt64? {
+        guard let bytes = try snapshot.get(job.rawValue, in: startLimits) else { return nil }
+        return try decode { () throws(WireError) in
+            var reader = WireReader(bytes)
+            return try reader.u64()
         }
     }
 }

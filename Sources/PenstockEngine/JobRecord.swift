@@ -62,7 +62,7 @@ struct JobRecord: Sendable {
         static let repeats = Marks(rawValue: 1 << 6)
         /// The payload row holds options that few jobs have.
         static let hasExtras = Marks(rawValue: 1 << 7)
-        /// Lines of its log are kept.
+        /// Lines were written to its log, though all may have gone since.
         static let hasLogs = Marks(rawValue: 1 << 8)
         /// There are rows of its attempts.
         static let hasAttempts = Marks(rawValue: 1 << 9)

@@ -97,10 +97,10 @@ struct PayloadRow: ~Escapable {
     /// Milliseconds that an attempt may take; 0: any time.
     var timeout: UInt64 {
         get throws(WireError) {
-            if extras.isEmpty { return 0 }
-            var options = NodeOptions.default
-            try readRare(into: &options)
-            return options.timeout
+            let place = try extra(OptionTag.timeout)
+            if place.isEmpty { return 0 }
+            var reader = WireReader(bytes.extracting(place))
+            return try reader.u64()
         }
     }
 

@@ -105,7 +105,9 @@ extension Reads {
         else {
             return nil
         }
-        if record.marks.contains(.hasTTL), let end = try startLimit(of: job, snapshot), end <= elapsed { return nil }
+        if record.marks.contains(.hasTTL), let end = try tables.startLimit(of: job, snapshot), end <= elapsed {
+            return nil
+        }
         return try decode { () throws(WireError) in
             let payload = try PayloadRow(bytes, of: record)
             writer.u32(slot)
@@ -159,18 +161,6 @@ extension Reads {
             writer.bytes8(bytes.extracting(payload.name))
             writer.string16(worker)
             writer.endEvent(start)
-        }
-    }
-
-    /// Elapsed time at which a job fails that nobody has started.
-    private func startLimit<Snapshot: Transaction & ~Copyable & ~Escapable>(
-        of job: JobID,
-        _ snapshot: borrowing Snapshot
-    ) throws(LMDBError) -> UInt64? {
-        guard let bytes = try snapshot.get(job.rawValue, in: tables.startLimits) else { return nil }
-        return try decode { () throws(WireError) in
-            var reader = WireReader(bytes)
-            return try reader.u64()
         }
     }
 }

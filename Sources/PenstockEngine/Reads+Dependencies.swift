@@ -152,7 +152,8 @@ extension Reads {
         )
     }
 
-    func rowLimit(_ asked: UInt32) -> Int {
+    /// Rows of a page of which so many were asked for; 0: as many as there may be.
+    package func rowLimit(_ asked: UInt32) -> Int {
         asked == 0 ? PenstockWire.Limits.pageRowsMax : min(Int(asked), PenstockWire.Limits.pageRowsMax)
     }
 }

@@ -214,10 +214,7 @@ package struct Reads {
                 guard let bytes = try snapshot.get(CustomIDKey(queueID, text.rawSpan), in: tables.customIDs) else {
                     return nil
                 }
-                return try decode { () throws(WireError) in
-                    var reader = WireReader(bytes)
-                    return try reader.jobID()
-                }
+                return try decode { () throws(WireError) in try JobID(value: bytes) }
             }
             guard let id else {
                 throw .refused(

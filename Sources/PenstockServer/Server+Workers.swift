@@ -29,7 +29,7 @@ extension Server {
             }
         }
         let held = heldJobs(of: queue, from: request.cursor)
-        let limit = request.rows == 0 ? Limits.pageRowsMax : min(Int(request.rows), Limits.pageRowsMax)
+        let limit = reads.rowLimit(request.rows)
         var page = WorkerPage()
         var bytes = 0
         for place in places(from: request.cursor, held: held) {

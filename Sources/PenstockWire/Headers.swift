@@ -46,16 +46,30 @@ package struct Headers: Equatable, Sendable {
             )
         }
         var reader = WireReader(bytes)
-        let headers = try Headers(from: &reader)
+        let count = Int(try reader.u8())
+        var keys: [ByteRange] = []
+        for _ in 0..<count {
+            let key = try reader.range8()
+            try Names.checkText(bytes.extracting(key), "header's key")
+            try Names.checkText(bytes.extracting(try reader.range16()), "header's value")
+            guard !key.isEmpty else { throw keyRefusal }
+            // One alone, as most jobs have it, is told from no other.
+            if count > 1 { keys.append(key) }
+        }
         try reader.end("the headers")
-        guard !headers.isEmpty else {
+        guard count > 0 else {
             throw WireError(.invalidOption, "Headers without an entry; 1 to 255 are allowed.")
         }
-        guard headers.entries.allSatisfy({ !$0.key.isEmpty }),
-            Set(headers.entries.map(\.key)).count == headers.entries.count
-        else {
-            throw WireError(.invalidOption, "A header's key is empty, or stands twice; each stands once.")
+        keys.sort { bytes.extracting($0).compare(to: bytes.extracting($1)) < 0 }
+        for place in keys.indices.dropFirst() {
+            guard !bytes.extracting(keys[place]).isEqual(to: bytes.extracting(keys[place - 1])) else {
+                throw keyRefusal
+            }
         }
+    }
+
+    private static var keyRefusal: WireError {
+        WireError(.invalidOption, "A header's key is empty, or stands twice; each stands once.")
     }
 }
 

@@ -99,7 +99,7 @@ package enum Names {
         try checkText(name, "group's name")
     }
 
-    private static func checkText(_ name: RawSpan, _ what: String) throws(WireError) {
+    static func checkText(_ name: RawSpan, _ what: String) throws(WireError) {
         if isASCII(name) { return }
         guard String(validating: name) != nil else {
             throw WireError(.invalidUTF8, "A \(what) is not valid UTF-8.")

@@ -1,3 +1,4 @@
+import HeapModule
 import PenstockWire
 
 /// When the attempts of jobs with a timeout have to have ended: a heap, the next one first.
@@ -6,73 +7,52 @@ import PenstockWire
 /// together when they are many, so that the heap is never much larger than the
 /// number of leases.
 struct AttemptTimeouts {
-    struct Entry {
+    struct Entry: Comparable {
         /// Milliseconds of the monotonic clock.
         var deadline: UInt64
         var token: LeaseToken
         var slot: UInt32
+
+        static func < (a: Entry, b: Entry) -> Bool { (a.deadline, a.token) < (b.deadline, b.token) }
     }
 
-    private var heap: [Entry] = []
+    private var heap = Heap<Entry>()
     /// Entries beyond which it is worth a look for old ones.
     private var sweepCount = AttemptTimeouts.sweepCountMin
     private static let sweepCountMin = 1024
 
     /// When a timer is to look; `.max` where there is nothing to look for.
-    var next: UInt64 { heap.first?.deadline ?? .max }
+    var next: UInt64 { heap.min?.deadline ?? .max }
     var count: Int { heap.count }
     var isDueForSweep: Bool { heap.count > sweepCount }
 
     /// - Complexity: O(log count).
-    mutating func add(_ entry: Entry) {
-        heap.append(entry)
-        var child = heap.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard heap[child].deadline < heap[parent].deadline else { return }
-            heap.swapAt(child, parent)
-            child = parent
-        }
-    }
+    mutating func add(_ entry: Entry) { heap.insert(entry) }
 
     /// Takes the first entry if its time has come.
     ///
     /// - Complexity: O(log count).
-    mutating func takeExpired(now: UInt64) -> Entry? {
-        guard let first = heap.first, first.deadline <= now else { return nil }
-        let last = heap.removeLast()
-        if !heap.isEmpty {
-            heap[0] = last
-            sink(0)
-        }
-        return first
-    }
-
-    private mutating func sink(_ start: Int) {
-        var parent = start
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
-                if heap[child].deadline < heap[least].deadline { least = child }
-            }
-            if least == parent { return }
-            heap.swapAt(parent, least)
-            parent = least
-        }
-    }
+    mutating func takeExpired(now: UInt64) -> Entry? { next <= now ? heap.popMin() : nil }
 
     /// Keeps the entries whose attempt still runs.
     ///
     /// - Complexity: O(count).
     mutating func sweep(_ isRunning: (Entry) -> Bool) {
-        heap.removeAll { !isRunning($0) }
-        for parent in stride(from: heap.count / 2 - 1, through: 0, by: -1) { sink(parent) }
+        heap = Heap(heap.unordered.filter(isRunning))
         sweepCount = max(AttemptTimeouts.sweepCountMin, 2 * heap.count)
     }
 
     /// Moves every deadline by the time for which the server was frozen.
+    ///
+    /// - Complexity: O(count).
     mutating func shift(by gap: UInt64) {
-        for index in heap.indices { heap[index].deadline &+= gap }
+        heap = Heap(
+            heap.unordered.map { entry in
+                var entry = entry
+                entry.deadline &+= gap
+                return entry
+            }
+        )
     }
 }
 

@@ -25,7 +25,7 @@ struct Subscription {
     var creditBytes: Int
     /// Milliseconds.
     let lockDuration: UInt32
-    /// The worker's name for itself, for logs.
+    /// The worker's name for itself: attempts, the list of workers and the log tell it.
     let worker: String
     /// For each queue, how many jobs it gives in its turn; empty: one each.
     let weights: [UInt8]

@@ -11,7 +11,7 @@ package struct Subscribe: WireMessage {
     package var creditBytes: UInt32
     /// Milliseconds; 0 is the default of 30,000.
     package var lockDuration: UInt32
-    /// The worker's name, for the server's log.
+    /// The worker's name: its attempts, WORKERS and the server's log tell it.
     package var worker: String
     /// For each queue, how many jobs it gives in its turn; empty: one each.
     package var weights: [UInt8]

@@ -79,12 +79,12 @@ extension Engine {
 
     private func checkLength(of queue: QueueID) throws(PlanError) {
         guard let maximum = settings[queue]?.maxLength, maximum > 0 else { return }
-        let added = plan.nodes.count { !$0.isExisting && plan.queues[Int($0.fields.queue)] == queue }
+        let replaced = plan.holds.count { $0.replacedJob != nil && plan.queues[Int($0.queue)] == queue }
+        let added = plan.nodes.count { !$0.isExisting && plan.queues[Int($0.fields.queue)] == queue } - replaced
         let staged = staging?.counts.first { $0.queue == queue }?.counts.total ?? 0
         guard added > 0 || staged > 0 else { return }
-        let replaced = plan.holds.count { $0.replacedJob != nil && plan.queues[Int($0.queue)] == queue }
         let counts = queues[Int(queue.rawValue) - 1].counts
-        let length = Int(counts.total - counts.finished) + Int(staged) + added - replaced
+        let length = Int(counts.total - counts.finished) + Int(staged) + added
         guard length > Int(maximum) else { return }
         let name = Names.quoted(queues[Int(queue.rawValue) - 1].name)
         throw .refused(

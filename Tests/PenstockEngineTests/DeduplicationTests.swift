@@ -211,6 +211,12 @@ import Testing
         #expect(try engine.addAlone(job("third").deduplicated("a")).reason == .deduplicated)
         #expect(try refusal { try engine.add(job("fourth").deduplicated("b")) } == .queueFull)
         #expect(try engine.storedDeduplications() == ["a"])
+        // Nor one that is too long by now.
+        let other = try engine.addAlone(job("delayed", queue: "r") { $0.delay = 100 }.deduplicated("a"))
+        try engine.add(job("more", queue: "r"))
+        try engine.set([.maxLength], queue: "r") { $0.maxLength = 1 }
+        let next = try engine.addAlone(job("next", queue: "r").deduplicated("a", replaces: true))
+        #expect(next.reason == nil && next.job != other.job)
     }
 
     // MARK: In one add

@@ -4,7 +4,8 @@ import PenstockWire
 /// What a scheduler adds at every run: one job, or one flow.
 ///
 /// It is added again and again, so nothing in it may exist only once: no job has an
-/// id of the caller's, depends on a job that exists already, or is repeated by itself.
+/// id of the caller's or a deduplication, depends on a job that exists already, or is
+/// repeated by itself.
 /// No producer is part of this: its defaults, options and interceptors do not apply.
 public struct ScheduledWork: Sendable {
     let flow: Flow

@@ -29,6 +29,8 @@ extension Dispatcher {
     /// What is known of the group from the turn on is read again.
     mutating func leaveToIndex(_ lane: Int, _ group: GroupID, from turn: Turn) {
         if !lanes[lane].isGrouped {
+            // When it was looked for groups, this one's only job may have been away.
+            if group != .none && lanes[lane].subscriptionCount > 0 { return beginRounds(lane) }
             lanes[lane].window.leaveToIndex(from: turn)
         } else if !lanes[lane].limits.isFull(group) {
             lanes[lane].ring.leaveToIndex(group, from: turn, room: room)

@@ -79,7 +79,7 @@ extension Dispatcher {
                 // A lease at another turn is younger than this news: a refill saw the job when it was ready again. The
                 // command that ends it did not know of the news, and is void: then the job stays where it is.
                 if lease.phase != .live {
-                    disputes.append(Dispute(slot: slot, queue: lease.queue, turn: lease.turn))
+                    disputes.append(Dispute(slot: slot, queue: lease.queue, group: lease.group, turn: lease.turn))
                 }
                 continue
             }

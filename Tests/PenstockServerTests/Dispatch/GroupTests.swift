@@ -98,6 +98,29 @@ import Testing
         #expect(dispatcher.grantAll(&source) == [15, 21, 5, 12, 22])
     }
 
+    @Test func `the only job with a group is found when news of it came while its lease was finishing`() {
+        var dispatcher = dispatcher
+        var source = TestSource()
+        let first = dispatcher.subscribe(jobs: 1)
+        let entry = source.add([1], group: 6)
+        dispatcher.announce(entry)
+        #expect(dispatcher.grantAll(&source) == [1])
+        let grant = source.grants[0]
+        let ended = dispatcher.finish(grant.slot, token: grant.token, sessionSlot: 1)
+        #expect(ended != nil)
+        var revoked: [Revocation] = []
+        source.remove(1)
+        dispatcher.withdraw(entry, revoked: &revoked)
+        // Meanwhile the queue looks like one without groups.
+        dispatcher.unsubscribe(first)
+        _ = dispatcher.subscribe(jobs: 9)
+        #expect(dispatcher.grantAll(&source) == [])
+        dispatcher.announce(source.add([1], group: 6))
+        #expect(dispatcher.grantAll(&source) == [])
+        dispatcher.free([grant.slot])
+        #expect(dispatcher.grantAll(&source) == [1])
+    }
+
     // MARK: Limits
 
     @Test func `a group at its limit is passed over until the end of a job is durable`() {

@@ -58,7 +58,7 @@ extension Server {
         case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .promote:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
-        case .setQueue: try change(.setQueue, body, session)
+        case .setQueue: try setQueue(body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)
@@ -67,6 +67,7 @@ extension Server {
         case .goodbye:
             _ = try Goodbye(body: body)
             goodbye(header, session, connection)
+        case .started: start(try Started(body: body), session)
         case .release: release(header, try Release(body: body), session, connection)
         case .subscribe: try subscribe(header, Subscribe(body: body), session, connection)
         case .credit:
@@ -79,7 +80,7 @@ extension Server {
             _ = try Unsubscribe(body: body)
             try unsubscribe(header, connection)
         case .hello: throw WireError(.badHeader, "A second HELLO on one connection.")
-        case .deliver, .revoked, .applied:
+        case .deliver, .revoked, .applied, .recall:
             throw WireError(.unknownOpcode, "Opcode \(header.opcode) is the server's to send.")
         default: try read(opcode, header, body, connection)
         }
@@ -214,7 +215,7 @@ extension Server {
     }
 
     /// A command whose body the engine reads.
-    private func change(
+    func change(
         _ kind: Command.Kind,
         _ body: RawSpan,
         _ session: Session,

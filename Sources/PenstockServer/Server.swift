@@ -41,7 +41,9 @@ package final class Server {
     var commandsInFlight = 0
     var results: [BatchResult] = []
     var revoked: [Revocation] = []
-    /// Subscriptions to queues that are being made.
+    /// How many commands have to be durable until no limit of a queue is on its way any more.
+    var limitsSettle: UInt64 = 0
+    /// Subscriptions to queues that are being made, or whose limits are on their way.
     var pendingSubscriptions: [PendingSubscription] = []
     /// Elapsed time at which a delayed job is due; 0 until the first commit has told.
     var nextDue: UInt64 = 0

@@ -33,11 +33,13 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case credit = 0x21
     case unsubscribe = 0x22
     case debit = 0x23
+    case started = 0x24
 
     // Sent by the server unasked.
     case deliver = 0x30
     case revoked = 0x31
     case applied = 0x32
+    case recall = 0x34
 
     // Reads.
     case getJob = 0x40

@@ -24,6 +24,8 @@ import Testing
         try check(Subscribed(heartbeat: random.number()), &random)
         try check(Credit(jobs: random.number(), bytes: random.number()), &random)
         try check(Debit(jobs: random.number(), bytes: random.number()), &random)
+        try check(Started(leases: random.list { Started.Lease(slot: $0.number(), token: $0.token()) }), &random)
+        try check(Recall(tokens: random.list { $0.token() }), &random)
         try check(Unsubscribe(), &random)
         try check(Unsubscribed(), &random)
         try check(Deliver(deliveries: random.list { $0.delivery() }), &random)

@@ -134,6 +134,9 @@ final class Link: Sendable {
 
     func enqueue(_ failure: Failure) -> Bool { outbox.put(failure) }
 
+    /// Tells that a reserved job has started. Returns as above.
+    func enqueue(_ started: Started.Lease) -> Bool { outbox.put(started) }
+
     /// Gives leases back, without waiting for the answer.
     func release(_ tokens: [LeaseToken]) {
         if !tokens.isEmpty { put(.release(tokens)) }

@@ -20,6 +20,7 @@ enum SessionCommand: Sendable {
 /// Where all threads put what the event loop is to send: one lock each, and one wake for all that gathers before it.
 final class Outbox: Sendable {
     private struct Content: ~Copyable {
+        var started: [Started.Lease] = []
         var commands: [SessionCommand] = []
         var completions = CompletionBatch(.complete)
         var failures = CompletionBatch(.fail)
@@ -35,6 +36,8 @@ final class Outbox: Sendable {
 
     /// What has gathered.
     struct Batch {
+        /// Reserved jobs that have started. They go first: what was asked for after them may end them.
+        var started: [Started.Lease]
         var commands: [SessionCommand]
         /// Frames of completions and failures.
         var frames: [(ByteBuffer, Int)]
@@ -46,6 +49,13 @@ final class Outbox: Sendable {
     func put(_ command: SessionCommand) -> Bool {
         content.withLock {
             $0.commands.append(command)
+            return $0.schedule()
+        }
+    }
+
+    func put(_ started: Started.Lease) -> Bool {
+        content.withLock {
+            $0.started.append(started)
             return $0.schedule()
         }
     }
@@ -67,9 +77,9 @@ final class Outbox: Sendable {
     func take() -> Batch {
         content.withLock {
             $0.isScheduled = false
-            let commands = $0.commands
-            $0.commands = []
-            return Batch(commands: commands, frames: $0.completions.take() + $0.failures.take())
+            let (started, commands) = ($0.started, $0.commands)
+            ($0.started, $0.commands) = ([], [])
+            return Batch(started: started, commands: commands, frames: $0.completions.take() + $0.failures.take())
         }
     }
 }

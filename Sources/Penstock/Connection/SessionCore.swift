@@ -35,6 +35,7 @@ final class SessionCore {
 
     private func collect() {
         let batch = outbox.take()
+        machine.start(batch.started, &output)
         for command in batch.commands { apply(command) }
         for (bytes, count) in batch.frames { machine.complete(DurableFrame(completions: bytes, count: count), &output) }
     }
@@ -142,6 +143,9 @@ final class SessionCore {
             }
             let revoked = Dictionary(leases.map { ($0.token, JobCancellation($0)) }) { first, _ in first }
             for worker in workers.values { worker.revoke(revoked) }
+        case .recall:
+            let tokens = try Recall(body: body).tokens
+            for worker in workers.values { machine.release(worker.recall(tokens), &output) }
         case .hello: welcome(try Welcome(body: body))
         case .hold: machine.held(try Held(body: body), now: .now(), &output)
         case .subscribe: machine.heartbeatInterval = .milliseconds(Int64(max(try Subscribed(body: body).heartbeat, 1)))

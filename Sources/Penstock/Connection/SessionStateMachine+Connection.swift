@@ -55,6 +55,8 @@ extension SessionStateMachine {
             subscriptions[worker]?.generation = held.generation
             let concurrency = subscriptions[worker]?.concurrency ?? 0
             subscriptions[worker]?.credits = concurrency - held.tokens.count
+            // What was said of them may have been lost with the connection; said twice, it means nothing.
+            untoldStarts += held.started
         }
         // A lease whose completion has yet to be applied is held too: else the completion would find it given back.
         for frame in log where frame.isCompletions && (!frame.isSent || frame.last > welcome.lastApplied) {
@@ -80,6 +82,7 @@ extension SessionStateMachine {
     private mutating func becomeReady(repeating applied: UInt64?, now: NIODeadline, _ output: inout Output) {
         phase = .ready
         for worker in subscriptions.keys.sorted(by: { $0.rawValue < $1.rawValue }) { subscribe(worker, &output) }
+        tellStarts(&output)
         var repeated = 0
         if let applied {
             for frame in log where frame.isSent && frame.last > applied {
@@ -128,6 +131,7 @@ extension SessionStateMachine {
         framesInFlight = 0
         addBytesInFlight = 0
         nextSequence = 1
+        untoldStarts.removeAll()
         outcomes = SequenceSet()
         session = fresh
         isOpened = false

@@ -82,6 +82,8 @@ struct SessionStateMachine<Context> {
     var reads: [UInt32: Read] = [:]
     var subscriptions: [WorkerID: Subscription] = [:]
     var nextStream: UInt32 = 1
+    /// Starts of reserved jobs that the server has not been told of, as no connection stands.
+    var untoldStarts: [Started.Lease] = []
     /// Streams whose end has been asked for: deliveries may still be under way.
     var endingStreams: [UInt32: WorkerID] = [:]
     /// The last heartbeat on this connection; its beginning counts as one.

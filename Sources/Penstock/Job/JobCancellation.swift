@@ -23,6 +23,8 @@ public struct JobCancellation: Hashable, Sendable, CustomStringConvertible {
         case withdrawn
         /// The worker shuts down, and the time that it gives its handlers is over. The job was given back.
         case workerStopped
+        /// The job's queue was paused, or rests, before the job's batch began. The job was given back; only middleware sees it.
+        case recalled
     }
 
     public let reason: Reason
@@ -33,6 +35,7 @@ public struct JobCancellation: Hashable, Sendable, CustomStringConvertible {
 
     static let leaseLost = JobCancellation(reason: .leaseLost, message: "")
     static let workerStopped = JobCancellation(reason: .workerStopped, message: "")
+    static let recalled = JobCancellation(reason: .recalled, message: "")
 }
 
 extension JobCancellation {

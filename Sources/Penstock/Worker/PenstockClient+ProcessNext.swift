@@ -13,7 +13,8 @@ extension PenstockClient {
     /// - Parameters:
     ///   - queues: the first of them with a job gives one; any other may follow in the next call.
     ///   - limit: how long to wait for a job. It should not be shorter than the way to the server and back.
-    ///   - options: as for a worker; a running handler is never cut off, whatever the `shutdownTimeout`.
+    ///   - options: as for a worker; a running handler is never cut off, whatever the `shutdownTimeout`, and there is no
+    ///     `prefetch`.
     /// - Returns: true where there was a job, whatever became of it.
     /// - Throws: ``PenstockError`` where no job can be asked for, and where its end could not be stored: with the code
     ///   `fenced` its lease had been lost.
@@ -60,6 +61,9 @@ extension PenstockClient {
         _ options: Worker.Options,
         _ handler: @escaping WorkerCore.Handler
     ) async throws -> Bool {
+        guard options.prefetch == 0 else {
+            throw PenstockError(.invalidOption, "A prefetch of \(options.prefetch) for one job; only 0 is allowed.")
+        }
         var options = options
         options.shutdownTimeout = nil
         let worker = Worker(

@@ -49,6 +49,7 @@ extension Worker {
             concurrency: concurrency,
             jobsPerHandler: batches.size,
             options: options,
+            startsLater: true,
             onConcurrency: { gatherer.setConcurrency($0) },
             handler: { delivery, worker in try await gatherer.run(try Job<Data>(delivery, worker)) }
         )

@@ -43,6 +43,7 @@ final class WorkerCore: Sendable {
         queues: [String],
         concurrency: Int,
         options: Worker.Options,
+        startsLater: Bool = false,
         isSingle: Bool = false,
         handler: @escaping Handler
     ) {
@@ -52,7 +53,14 @@ final class WorkerCore: Sendable {
         self.options = options
         self.isSingle = isSingle
         self.handler = MiddlewareChain.handler(options.middleware, around: handler)
-        state = Mutex(Machine(concurrency: concurrency, isSingle: isSingle))
+        state = Mutex(
+            Machine(
+                concurrency: concurrency,
+                prefetch: options.prefetch,
+                startsLater: startsLater,
+                isSingle: isSingle
+            )
+        )
         (opened, opening) = AsyncStream.makeStream()
     }
 
@@ -85,7 +93,7 @@ final class WorkerCore: Sendable {
 
     /// Runs one job after the other, until the slot is closed or its task is of no use any more.
     private func work(_ slot: Int) async {
-        var step = state.withLock { $0.next(slot) }
+        var step = next(slot)
         var jobs = 0
         while true {
             switch step {
@@ -97,10 +105,39 @@ final class WorkerCore: Sendable {
                 if jobs % WorkerCore.jobsBeforeYield == 0 { await Task.yield() }
             case .wait:
                 await park(slot)
-                step = state.withLock { $0.next(slot) }
+                step = next(slot)
             case .replace, .stop: return
             }
         }
+    }
+
+    private func next(_ slot: Int) -> Machine.Step {
+        var mustWake = false
+        let step = state.withLock { self.next(slot, &$0, &mustWake) }
+        if mustWake { link.wake() }
+        return step
+    }
+
+    /// What the slot does next. That it begins a reserved job is put on its way within the lock, so that no end of the
+    /// worker's overtakes it.
+    private func next(_ slot: Int, _ machine: inout Machine, _ mustWake: inout Bool) -> Machine.Step {
+        let step = machine.next(slot)
+        if case .run(let delivery, _) = step, machine.prefetch > 0, !machine.startsLater,
+            link.enqueue(Started.Lease(delivery))
+        {
+            mustWake = true
+        }
+        return step
+    }
+
+    /// The handler of jobs that slots have taken before begins now.
+    func start(_ deliveries: [Delivery]) {
+        guard options.prefetch > 0 else { return }
+        var mustWake = false
+        state.withLock { machine in
+            for lease in machine.start(Set(deliveries.map(\.token))) where link.enqueue(lease) { mustWake = true }
+        }
+        if mustWake { link.wake() }
     }
 
     private func park(_ slot: Int) async {
@@ -189,7 +226,7 @@ final class WorkerCore: Sendable {
                     mustWake = link.enqueue(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay))
                 }
             }
-            return (machine.next(slot), finish.credit)
+            return (self.next(slot, &machine, &mustWake), finish.credit)
         }
         if mustWake { link.wake() }
         if let released { link.release([released]) }
@@ -232,13 +269,13 @@ final class WorkerCore: Sendable {
 
     func setConcurrency(_ concurrency: Int) {
         hasBegun.withLock { hasBegun in
-            let (change, generation, isPaused) = state.withLock {
-                ($0.setConcurrency(concurrency), $0.generation, $0.isPaused)
+            let (change, generation, wanted) = state.withLock {
+                ($0.setConcurrency(concurrency), $0.generation, $0.wanted)
             }
             guard hasBegun else { return }
             for slot in change.open { opening.yield(slot) }
             for waiter in change.wake { waiter.resume() }
-            if !isPaused { link.resize(id, concurrency: concurrency) }
+            link.resize(id, concurrency: wanted)
             giveBack(change.returned, generation)
         }
     }
@@ -254,11 +291,11 @@ final class WorkerCore: Sendable {
 
     func resume() {
         hasBegun.withLock { hasBegun in
-            let concurrency = state.withLock { machine in
+            let wanted = state.withLock { machine in
                 machine.resume()
-                return machine.concurrency
+                return machine.wanted
             }
-            if hasBegun { link.resize(id, concurrency: concurrency) }
+            if hasBegun { link.resize(id, concurrency: wanted) }
         }
     }
 
@@ -275,7 +312,7 @@ final class WorkerCore: Sendable {
         hasBegun.withLock { hasBegun in
             var subscription = subscription
             let slots = state.withLock { machine in
-                subscription.concurrency = machine.isPaused ? 0 : machine.concurrency
+                subscription.concurrency = machine.wanted
                 return machine.slots.indices
             }
             subscription.credits = subscription.concurrency
@@ -336,6 +373,16 @@ extension WorkerCore: LeaseHolder {
         }
         cancel(cancelled)
         link.credit(id, generation: generation, count: credits)
+    }
+
+    func recall(_ tokens: [LeaseToken]) -> [LeaseToken] {
+        let (returned, cancelled, generation) = state.withLock { machine in
+            let (returned, cancelled) = machine.recall(Set(tokens))
+            return (returned, cancelled, machine.generation)
+        }
+        cancel(cancelled)
+        link.credit(id, generation: generation, count: returned.credits)
+        return returned.tokens
     }
 
     func loseAll() {

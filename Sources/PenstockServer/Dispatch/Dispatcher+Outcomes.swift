@@ -49,7 +49,7 @@ extension Dispatcher {
             if let slot = leases.slot(of: entry.job) {
                 // A refill saw it before its outcome was told.
                 let lease = leases[slot]
-                if lease.phase != .live && (lease.turn != entry.turn || lease.queue != entry.queue) {
+                if lease.isEnding && (lease.turn != entry.turn || lease.queue != entry.queue) {
                     disputes.append(Dispute(slot: slot, queue: entry.queue, turn: entry.turn))
                 }
                 continue
@@ -68,7 +68,7 @@ extension Dispatcher {
             // A lease at another turn is younger than this news: a refill saw the job when it was ready again.
             guard lease.turn == entry.turn && lease.queue == entry.queue else { continue }
             switch lease.phase {
-            case .live:
+            case .reserved, .recalled, .live:
                 leases.revoke(slot)
                 freeSlot(of: lease.queue)
                 let place = subscriptions.place(lease.subscription)

@@ -163,6 +163,7 @@ extension Dispatcher {
                 subscription: id,
                 sessionSlot: sessionSlot,
                 lockDuration: subscriptions.entries[place].subscription.lockDuration,
+                isReserved: subscriptions.entries[place].subscription.prefetches,
                 now: now,
                 wall: wall
             )
@@ -186,7 +187,7 @@ extension Dispatcher {
             // A job without data takes a byte too, so that credits always end.
             let taken = max(1, bytes)
             leases.note(slot, flow: flow, bytes: UInt32(taken))
-            if timeout > 0 { limit(slot, until: now &+ timeout) }
+            if timeout > 0 { beginAttempt(slot, timeout, now: now) }
             lanes[lane].window.removeFirst()
             subscriptions.entries[place].subscription.creditJobs -= 1
             subscriptions.entries[place].subscription.creditBytes -= taken

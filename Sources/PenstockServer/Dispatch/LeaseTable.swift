@@ -10,6 +10,14 @@ import PenstockWire
 ///               \----> suspend -> pending ---------> free
 ///               ^--- goOn ----------/
 ///
+/// where the job of a worker that prefetches is *reserved* first:
+///
+///     grant -> reserved -> recall -> recalled
+///                  \-> start -> live <-/           each can be revoked
+///
+/// For the engine a reserved job has no lease: to begin with, it may be run or
+/// not. So no reservation is ever written, and its end needs no command.
+///
 /// *Pending* is the time of a command that may end the lease or not: only its
 /// outcome tells. For the engine such a lease is a live one, until the command
 /// itself ends it.
@@ -35,20 +43,22 @@ struct LeaseTable: ~Copyable {
     /// The last commit whose outcome was told.
     var settled: UInt64 = 0
 
-    private var leases: [Lease] = []
+    var leases: [Lease] = []
     private var vacantSlots: [UInt32] = []
     private var index = JobSlotIndex()
     private var counter: UInt64 = 0
     /// Leases that are live or pending.
-    private(set) var liveCount = 0
+    var liveCount = 0
+    /// Leases that are reserved or recalled.
+    var reservedCount = 0
 
-    private var changes: [SlotChange] = []
+    var changes: [SlotChange] = []
     private var struckOutCount = 0
 
     /// No live lease ends before this time: when a timer is to call ``expired(now:lastHeard:into:)``, which raises it.
-    private(set) var nextDeadline = UInt64.max
+    var nextDeadline = UInt64.max
     /// No lease has to be written before this time: when a timer is to call ``unwritten(grantedUpTo:into:)``.
-    private(set) var nextWrite = UInt64.max
+    var nextWrite = UInt64.max
 
     init(epoch: UInt64, writeAfter: UInt64 = 500) {
         self.epoch = epoch
@@ -88,7 +98,7 @@ struct LeaseTable: ~Copyable {
 
     // MARK: Beginning
 
-    /// Grants a job. Returns the slot and token, or nil where the job has a lease.
+    /// Grants a job, or reserves it. Returns the slot and token, or nil where the job has a lease.
     @inline(__always)
     mutating func grant(
         _ job: JobID,
@@ -97,6 +107,7 @@ struct LeaseTable: ~Copyable {
         subscription: SubscriptionID,
         sessionSlot: UInt32,
         lockDuration: UInt32,
+        isReserved: Bool = false,
         now: UInt64,
         wall: UInt64
     ) -> (slot: UInt32, token: LeaseToken)? {
@@ -118,8 +129,9 @@ struct LeaseTable: ~Copyable {
             change: UInt32(changes.count)
         )
         lease.settled = settled
+        if isReserved { lease.phase = .reserved }
         place(lease, at: slot)
-        nextWrite = min(nextWrite, now &+ writeAfter)
+        if !isReserved { nextWrite = min(nextWrite, now &+ writeAfter) }
         return (slot, lease.token)
     }
 
@@ -189,9 +201,13 @@ struct LeaseTable: ~Copyable {
 
     @inline(__always)
     private mutating func enter(_ lease: Lease, at slot: UInt32) {
-        liveCount &+= 1
         nextDeadline = min(nextDeadline, lease.grantedAt &+ UInt64(lease.lockDuration))
-        changes.append(SlotChange(slot: slot, job: lease.job))
+        if lease.phase == .reserved {
+            reservedCount &+= 1
+        } else {
+            liveCount &+= 1
+            changes.append(SlotChange(slot: slot, job: lease.job))
+        }
     }
 
     /// Notes what the job's row told, and what credit the lease took.
@@ -225,7 +241,7 @@ struct LeaseTable: ~Copyable {
     @discardableResult
     mutating func free(_ slot: UInt32) -> Lease {
         let lease = leases[Int(slot)]
-        precondition(lease.phase != .live && !lease.isVacant, "only a finishing or a pending lease is freed")
+        precondition(lease.isEnding && !lease.isVacant, "only a finishing or a pending lease is freed")
         if lease.phase == .pending {
             liveCount &-= 1
             noteEnd(slot)
@@ -259,13 +275,18 @@ struct LeaseTable: ~Copyable {
     /// True where the slot holds a live lease.
     func isLive(_ slot: UInt32) -> Bool { !leases[Int(slot)].isVacant && leases[Int(slot)].phase == .live }
 
-    /// Ends a live lease at once: it was never given, or a durable command took the job away.
+    /// Ends a live or a reserved lease at once: it was never given, its job was not started, or a durable command took the
+    /// job away.
     @discardableResult
     mutating func revoke(_ slot: UInt32) -> Lease {
         let lease = leases[Int(slot)]
-        precondition(lease.phase == .live && !lease.isVacant, "only a live lease is revoked")
-        liveCount &-= 1
-        noteEnd(slot)
+        precondition(!lease.isEnding && !lease.isVacant, "only a live or a reserved lease is revoked")
+        if lease.isReserved {
+            reservedCount &-= 1
+        } else {
+            liveCount &-= 1
+            noteEnd(slot)
+        }
         vacate(slot)
         return lease
     }
@@ -320,7 +341,7 @@ struct LeaseTable: ~Copyable {
         }
     }
 
-    /// Calls `body` with each lease, whatever its phase: for a reader its job is active.
+    /// Calls `body` with each lease, whatever its phase: for a reader its job is active, unless it is reserved.
     borrowing func forEachHeld(_ body: (UInt32, Lease) -> Void) {
         for slot in leases.indices where !leases[slot].isVacant { body(UInt32(slot), leases[slot]) }
     }
@@ -344,7 +365,7 @@ struct LeaseTable: ~Copyable {
         nextWrite = next == .max ? .max : max(next, time &+ writeAfter &+ writeAfter / 4)
     }
 
-    /// Appends the slots of the live leases that have run out. The caller ends each of them.
+    /// Appends the slots of the live and the reserved leases that have run out. The caller ends each of them.
     ///
     /// - Parameters:
     ///   - now: milliseconds of the monotonic clock.
@@ -353,7 +374,7 @@ struct LeaseTable: ~Copyable {
         var next = UInt64.max
         for slot in leases.indices {
             let lease = leases[slot]
-            if lease.isVacant || lease.phase != .live { continue }
+            if lease.isVacant || lease.isEnding { continue }
             let deadline = lease.deadline(lastHeard: lastHeard(lease.sessionSlot))
             if deadline <= now {
                 slots.append(UInt32(slot))
@@ -392,13 +413,18 @@ struct LeaseTable: ~Copyable {
         index.checkInvariants()
         var held = 0
         var live = 0
+        var reserved = 0
         for slot in leases.indices where !leases[slot].isVacant {
             held += 1
-            if leases[slot].phase != .finishing { live += 1 }
+            if leases[slot].isReserved {
+                reserved += 1
+            } else if leases[slot].phase != .finishing {
+                live += 1
+            }
             precondition(index.slot(of: leases[slot].job) == UInt32(slot))
             precondition(leases[slot].token != .none)
         }
-        precondition(held == index.count && live == liveCount)
+        precondition(held == index.count && live == liveCount && reserved == reservedCount)
         precondition(vacantSlots.count + held == leases.count)
         for slot in vacantSlots { precondition(leases[Int(slot)].isVacant) }
     }

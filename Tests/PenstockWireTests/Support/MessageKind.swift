@@ -49,6 +49,8 @@ struct MessageKind: Sendable {
             MessageKind("SUBSCRIBED", Subscribed.self, from: [.server]),
             MessageKind("CREDIT", Credit.self, from: [.client]),
             MessageKind("DEBIT", Debit.self, from: [.client]),
+            MessageKind("STARTED", Started.self, from: [.client]),
+            MessageKind("RECALL", Recall.self, from: [.server]),
             MessageKind("UNSUBSCRIBE", Unsubscribe.self, from: [.client]),
             MessageKind("UNSUBSCRIBED", Unsubscribed.self, from: [.server]),
             MessageKind("DELIVER", Deliver.self, from: [.server]),

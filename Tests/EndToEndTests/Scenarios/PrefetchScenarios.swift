@@ -213,23 +213,28 @@ import Testing
 
     // MARK: Refusals
 
-    @Test func `prefetch and a limit of the queue refuse one another`() async throws {
+    @Test func `a worker that prefetches from a limited queue ends with an error`() async throws {
         try await withPenstock { _, client in
-            let (limited, queue) = (Queue("limited", client), Queue("q", client))
-            try await limited.setRateLimit(RateLimit(max: 5, per: .seconds(1)))
-            #expect(await code { try await idle(client, "limited").run() } == .prefetchLimited)
-            try await running(idle(client, "q")) {
-                let isThere = try await eventually { try await queue.workers().count == 1 }
-                #expect(isThere)
-                #expect(await code { try await queue.setRateLimit(RateLimit(max: 5, per: .seconds(1))) } == .prefetchLimited)
-                #expect(await code { try await queue.setConcurrency(2) } == .prefetchLimited)
+            let queue = Queue("q", client)
+            try await queue.setRateLimit(RateLimit(max: 5, per: .seconds(1)))
+            let worker = idle(client, "q")
+            let refusal = await code { try await worker.run() }
+            #expect(refusal == .prefetchLimited)
+        }
+    }
+
+    @Test func `a queue gets no limit while somebody prefetches from it`() async throws {
+        try await withPenstock { _, client in
+            let queue = Queue("q", client)
+            let worker = idle(client, "q")
+            try await running(worker) {
+                let isThere = try await eventually { try await client.workers().count == 1 }
+                let rate = await code { try await queue.setRateLimit(RateLimit(max: 5, per: .seconds(1))) }
+                let slots = await code { try await queue.setConcurrency(2) }
+                #expect(isThere && rate == .prefetchLimited && slots == .prefetchLimited)
             }
+            // It can when nobody does.
             try await queue.setConcurrency(2)
-            try await limited.setRateLimit(nil)
-            try await running(idle(client, "limited")) {
-                let isThere = try await eventually { try await limited.workers().count == 1 }
-                #expect(isThere)
-            }
         }
     }
 

@@ -123,7 +123,8 @@ import Testing
         }
     }
 
-    @Test func `a worker that does not answer a recall loses its reservation in time, whatever it sends`() async throws {
+    @Test func `a worker that does not answer a recall loses its reservation in time, whatever it sends`() async throws
+    {
         try await withWireServer { server in
             let (client, controller) = (try server.openClient(), try server.openClient())
             let job = try client.add(queue: "q")[0]

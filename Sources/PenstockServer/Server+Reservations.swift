@@ -23,7 +23,9 @@ extension Server {
         var tokens: [UInt32: [LeaseToken]] = [:]
         for lease in dispatcher.recall(queue, now: now) { tokens[lease.sessionSlot, default: []].append(lease.token) }
         for (slot, tokens) in tokens {
-            if let connection = sessions[slot]?.connection, connection.state == .open { send(recall: tokens, connection) }
+            if let connection = sessions[slot]?.connection, connection.state == .open {
+                send(recall: tokens, connection)
+            }
         }
     }
 

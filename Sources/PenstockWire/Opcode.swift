@@ -61,6 +61,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getLogs = 0x60
     case getAttempts = 0x61
     case getWorkers = 0x62
+    case getNextRuns = 0x65
 
     /// True for the commands that carry a sequence number and change what is stored.
     package var isDurable: Bool {

@@ -46,13 +46,14 @@ import Testing
         switch opcode {
         case .heartbeat: ([.client, .server], false)
         case .goodbye: ([.client, .server], true)
-        case .add, .complete, .fail, .credit, .debit, .started, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve,
+        case .add, .complete, .fail, .credit, .debit, .started, .addHeld, .move, .stage, .cancel, .retry, .finish,
+            .resolve,
             .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote:
             ([.client], false)
         case .deliver, .revoked, .applied, .recall: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
-            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers:
+            .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers, .getNextRuns:
             ([.client], true)
         }
     }

@@ -134,6 +134,8 @@ struct MessageKind: Sendable {
         },
         MessageKind("GET_SCHEDULERS", GetSchedulers.self, from: [.client]),
         MessageKind("SCHEDULERS", SchedulerPage.self, from: [.server]),
+        MessageKind("GET_NEXT_RUNS", GetNextRuns.self, from: [.client]),
+        MessageKind("NEXT_RUNS", NextRunTimes.self, from: [.server]),
         MessageKind("GET_JOBS", GetJobs.self, from: [.client]),
         MessageKind("JOBS", JobPage.self, from: [.server]),
         MessageKind("LIST_QUEUES", ListQueues.self, from: [.client]),

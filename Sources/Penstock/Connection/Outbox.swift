@@ -9,12 +9,18 @@ typealias Waiter = CheckedContinuation<Result<[UInt8], PenstockError>, Never>
 enum SessionCommand: Sendable {
     case command(ByteBuffer, request: UInt32, Waiter?, deadline: NIODeadline)
     case read(ByteBuffer, request: UInt32, Waiter, deadline: NIODeadline, isWait: Bool, survives: Bool)
+    /// Answered when what was completed before it has its outcome.
+    case barrier(request: UInt32, Waiter, deadline: NIODeadline)
     case cancel(request: UInt32)
     case begin(WorkerID, Subscription, any LeaseHolder)
     case end(WorkerID, request: UInt32, Waiter)
     case credit(WorkerID, generation: Int, count: Int)
     case resize(WorkerID, concurrency: Int)
     case release([LeaseToken])
+
+    var isBarrier: Bool {
+        if case .barrier = self { true } else { false }
+    }
 }
 
 /// Where all threads put what the event loop is to send: one lock each, and one wake for all that gathers before it.

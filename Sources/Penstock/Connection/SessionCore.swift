@@ -36,8 +36,11 @@ final class SessionCore {
     private func collect() {
         let batch = outbox.take()
         machine.start(batch.started, &output)
-        for command in batch.commands { apply(command) }
+        // A barrier stands behind what was completed before it, and so behind all that has gathered.
+        let barrier = batch.commands.firstIndex(where: \.isBarrier) ?? batch.commands.endIndex
+        for command in batch.commands[..<barrier] { apply(command) }
         for (bytes, count) in batch.frames { machine.complete(DurableFrame(completions: bytes, count: count), &output) }
+        for command in batch.commands[barrier...] { apply(command) }
     }
 
     private func apply(_ command: SessionCommand) {
@@ -55,6 +58,8 @@ final class SessionCore {
                 survives: survives
             )
             machine.read(request, read, now: now, &output)
+        case .barrier(let request, let waiter, let deadline):
+            machine.awaitCompletions(request, waiter, deadline: deadline, &output)
         case .cancel(let request): machine.cancel(request, .cancelledByTask, &output)
         case .begin(let worker, let subscription, let holder):
             guard machine.phase != .ended else { return holder.end(.clientEnded) }

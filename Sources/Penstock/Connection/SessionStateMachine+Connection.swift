@@ -140,6 +140,7 @@ extension SessionStateMachine {
             let concurrency = subscriptions[worker]?.concurrency ?? 0
             subscriptions[worker]?.credits = concurrency
         }
+        dropBarriers(unknown, &output)
         output.events.append(.sessionLost)
     }
 
@@ -157,6 +158,7 @@ extension SessionStateMachine {
         for worker in subscriptions.keys { subscriptions[worker]?.stream = nil }
         endingStreams = [:]
         for (id, read) in reads where !read.survives { cancel(id, .connectionLost, &output) }
+        dropBarriers(.connectionLost, &output) { !$0.isPatient }
         if hasSaidGoodbye || (isLeaving && log.isEmpty) {
             phase = .ended
             output.events.append(.ended)
@@ -171,6 +173,7 @@ extension SessionStateMachine {
         isLeaving = true
         if (phase != .ready && log.isEmpty) || (!isOpened && phase == .offline) {
             phase = .ended
+            dropBarriers(.shutDown, &output)
             output.events.append(.ended)
         } else {
             sayGoodbyeWhenDone(&output)
@@ -195,6 +198,8 @@ extension SessionStateMachine {
         for frame in log where frame.context != nil {
             cancel(frame.request, frame.isSent ? .shutDownWhileSent : .shutDown, &output)
         }
+        hasDroppedCompletions = hasDroppedCompletions || firstOpenCompletion != nil
+        dropBarriers(.shutDownWhileSent, &output)
         log.removeAll()
         sentCount = 0
         phase = .ended

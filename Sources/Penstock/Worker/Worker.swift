@@ -109,8 +109,10 @@ public final class Worker: Service {
     ///
     /// Then no further job is taken; those that run have `shutdownTimeout` to
     /// finish. If the task is cancelled they are cancelled at once. In both cases
-    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over. What the handlers
-    /// ended with is on its way to the server then; the client keeps it until it is stored, and its own end waits for that.
+    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over, and when what the
+    /// handlers ended with is stored: whoever reads then sees it. That last wait ends with the client's `shutdownTimeout`,
+    /// and for a cancelled task with the connection; what could not be stored until then is logged. The client goes on to
+    /// send it, and where it can't, those jobs run again.
     ///
     /// - Throws: ``PenstockError`` for a queue name or an option that is out of
     ///   bounds, for a second call, where the server refuses the subscription, and,
@@ -146,8 +148,19 @@ public final class Worker: Service {
             group.cancelAll()
             await unsubscribed
         }
+        await waitUntilStored()
         client.workerLink.forget(core.id)
         if !Task.isCancelled { try core.checkFailure() }
+    }
+
+    /// Waits, in a bound, until what the handlers ended with is stored.
+    private func waitUntilStored() async {
+        let bound = client.configuration.shutdownTimeout
+        guard let error = await client.workerLink.awaitCompletions(within: bound) else { return }
+        client.logger.warning(
+            "A worker has ended before what its last handlers ended with was stored: some of their jobs may run again",
+            metadata: ["worker": "\(options.name)", "error": "\(error)"]
+        )
     }
 
     /// Asks ``run()`` to end, for a worker that is in no service group.

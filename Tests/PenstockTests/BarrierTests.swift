@@ -109,5 +109,8 @@ struct BarrierTests {
         session.run { machine, _, output in machine.abort(&output) }
         session.run { machine, now, output in machine.awaitCompletions(1, "late", deadline: now, &output) }
         #expect(session.takeEvents() == ["late: 0 bytes"])
+        session.complete([2])
+        session.run { machine, now, output in machine.awaitCompletions(2, "too late", deadline: now, &output) }
+        #expect(session.takeEvents() == ["too late: shutDown"])
     }
 }

@@ -132,7 +132,10 @@ struct SessionStateMachine<Context> {
 
     /// Completions are taken as long as there is a connection to send them on, also from a client that is leaving.
     mutating func complete(_ frame: DurableFrame<Context>, _ output: inout Output) {
-        guard phase != .ended else { return }
+        guard phase != .ended else {
+            hasDroppedCompletions = true
+            return
+        }
         completionCount += 1
         var frame = frame
         frame.completion = completionCount

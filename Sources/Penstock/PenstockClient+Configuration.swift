@@ -10,7 +10,8 @@ extension PenstockClient {
         ///
         /// Waits for the end of a job or a flow have timeouts of their own.
         public var requestTimeout: Duration
-        /// How long ``PenstockClient/run()`` waits for outcomes when it is asked to end. 5 s by default.
+        /// How long ``PenstockClient/run()`` waits for outcomes when it is asked to end, and ``Worker/run()`` when its last
+        /// handler has ended. 5 s by default.
         public var shutdownTimeout: Duration
         /// Where the connections live; NIO's shared group by default.
         public var eventLoopGroup: any EventLoopGroup

@@ -113,6 +113,8 @@ extension PenstockError.Code {
     public static let stageMismatch = Self(rawValue: 409)
     /// The job is in a state in which that can't be done.
     public static let wrongState = Self(rawValue: 410)
+    /// Prefetch, and a rate or a concurrency of the same queue: only one of the two can be.
+    public static let prefetchLimited = Self(rawValue: 411)
     /// The server has no room for more jobs.
     public static let full = Self(rawValue: 500)
     /// The server is about to stop.

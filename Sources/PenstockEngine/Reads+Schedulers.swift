@@ -50,6 +50,24 @@ extension Reads {
         return page
     }
 
+    /// What the calendar has to know to tell when a scheduler will run.
+    package func upcomingRuns<Snapshot: Transaction & ~Copyable & ~Escapable>(
+        of id: String,
+        _ snapshot: borrowing Snapshot
+    ) throws(Failure) -> UpcomingRuns {
+        let key = Array(id.utf8)
+        let record = try wrap { () throws(LMDBError) -> SchedulerRecord? in
+            guard !key.isEmpty, let bytes = try snapshot.get(SchedulerKey(key), in: tables.schedulers) else {
+                return nil
+            }
+            return try decode { () throws(WireError) in try SchedulerRecord(bytes) }
+        }
+        guard let record else {
+            throw .refused(WireError(.schedulerNotFound, "There is no scheduler \(Names.quoted(id))."))
+        }
+        return UpcomingRuns(record)
+    }
+
     /// When schedulers are due next.
     package func nextRuns<Snapshot: Transaction & ~Copyable & ~Escapable>(
         _ snapshot: borrowing Snapshot

@@ -127,6 +127,29 @@ package struct DueScheduler: Sendable {
     package var clock: SchedulerClock { SchedulerClock(rule.schedule) }
 }
 
+/// What is left of a scheduler, as the calendar has to know it to tell when it will run.
+package struct UpcomingRuns: Sendable {
+    package var rule: SchedulerRule
+    package var times: SchedulerTimes
+    /// Runs that the limit leaves, besides those that are owed; `.max` where no limit was given.
+    package var left: UInt64
+
+    package init(rule: SchedulerRule, times: SchedulerTimes, left: UInt64 = .max) {
+        self.rule = rule
+        self.times = times
+        self.left = left
+    }
+
+    init(_ record: SchedulerRecord) {
+        let taken = record.runs + UInt64(record.owed)
+        self.init(
+            rule: record.rule,
+            times: record.times,
+            left: record.rule.limit.map { $0 - min($0, taken) } ?? .max
+        )
+    }
+}
+
 /// What the calendar says of a scheduler that is due: the body of a `runScheduler`.
 ///
 ///     u64 revision | u64 occurrence | u64 next | u32 missed | u8 wantsRun | id

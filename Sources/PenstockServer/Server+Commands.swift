@@ -58,9 +58,9 @@ extension Server {
         case .cancel, .retry, .finish, .resolve, .remove, .clean, .update, .clearLogs, .promote:
             if holdsBack(opcode, header, body, connection) { return }
             try change(opcode.changeKind, body, session)
-        case .setQueue: try change(.setQueue, body, session)
+        case .setQueue: try setQueue(body, session)
         case .removeDeduplication: try change(.removeDeduplication, body, session)
-        case .setGroup: try change(.setGroup, body, session)
+        case .setGroup: try setGroup(body, session)
         case .stage: try change(.stage, body, session, addBytes: body.frameBytes)
         case .setScheduler: try setScheduler(body, session)
         case .removeScheduler: try change(.removeScheduler, body, session)
@@ -69,6 +69,7 @@ extension Server {
         case .goodbye:
             _ = try Goodbye(body: body)
             goodbye(header, session, connection)
+        case .started: start(try Started(body: body), session)
         case .release: release(header, try Release(body: body), session, connection)
         case .subscribe: try subscribe(header, Subscribe(body: body), session, connection)
         case .credit:
@@ -85,7 +86,7 @@ extension Server {
         case .unlisten:
             _ = try Unlisten(body: body)
             try unlisten(header, connection)
-        case .deliver, .revoked, .applied, .events:
+        case .deliver, .revoked, .applied, .events, .recall:
             throw WireError(.unknownOpcode, "Opcode \(header.opcode) is the server's to send.")
         default: try read(opcode, header, body, connection)
         }
@@ -220,7 +221,7 @@ extension Server {
     }
 
     /// A command whose body the engine reads.
-    private func change(
+    func change(
         _ kind: Command.Kind,
         _ body: RawSpan,
         _ session: Session,

@@ -42,6 +42,22 @@ extension Server {
     }
 }
 
+extension Server {
+    /// Tells those who listen that the job is active, as it stands in the snapshot.
+    func tellActive(
+        _ entry: ReadyEntry,
+        _ flow: FlowID,
+        _ subscription: SubscriptionID,
+        _ snapshot: borrowing ReadTransaction
+    ) throws(LMDBError) {
+        guard events.hears(entry.queue, flow) else { return }
+        let worker = dispatcher.subscription(subscription)?.worker ?? ""
+        var writer = WireWriter()
+        try reads.appendActive(entry, worker: worker, wall: clock.wall, into: &writer, snapshot)
+        events.append(active: writer.span, entry.queue, flow, commit: snapshot.id, settled: statistics.lastCommit)
+    }
+}
+
 /// Where the dispatcher reads and delivers: one snapshot, for one run.
 struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
     private let server: Server
@@ -134,24 +150,15 @@ struct DeliverySource: DispatchSource, ~Copyable, ~Escapable {
         }
     }
 
-    /// Tells those who listen which jobs are active now.
+    /// Tells those who listen which jobs are active now; of reserved ones it is told when they start.
     mutating func tellActive() {
-        for (grant, flow) in delivered where server.events.hears(grant.entry.queue, flow) {
-            let worker = server.dispatcher.subscription(grant.subscription)?.worker ?? ""
-            var writer = WireWriter()
+        for (grant, flow) in delivered where server.dispatcher.subscription(grant.subscription)?.prefetches != true {
             do throws(LMDBError) {
-                try reads.appendActive(grant.entry, worker: worker, wall: server.clock.wall, into: &writer, snapshot)
+                try server.tellActive(grant.entry, flow, grant.subscription, snapshot)
             } catch {
                 self.error = error
                 return
             }
-            server.events.append(
-                active: writer.span,
-                grant.entry.queue,
-                flow,
-                commit: snapshot.id,
-                settled: server.statistics.lastCommit
-            )
         }
     }
 

@@ -16,7 +16,7 @@ extension Server {
         do throws(WireError) { head = try HeldAdd.Head(body) } catch { return refuse(sequence, session, error) }
         let lease: Lease?
         switch head.action {
-        case .add: lease = dispatcher.leases.find(head.slot, token: head.token, sessionSlot: session.slot)
+        case .add: lease = dispatcher.find(head.slot, token: head.token, sessionSlot: session.slot)
         case .complete: lease = dispatcher.suspend(head.slot, token: head.token, sessionSlot: session.slot)
         }
         guard let lease else { return refuse(sequence, session, .fencedLease) }
@@ -34,7 +34,7 @@ extension Server {
         try session.accept(first: sequence, count: 1, addBytes: 0)
         let head: Report.Head
         do throws(WireError) { head = try Report.Head(body) } catch { return refuse(sequence, session, error) }
-        guard let lease = dispatcher.leases.find(head.slot, token: head.token, sessionSlot: session.slot) else {
+        guard let lease = dispatcher.find(head.slot, token: head.token, sessionSlot: session.slot) else {
             return refuse(sequence, session, .fencedLease)
         }
         var command = command(.report, head.slot, lease, session)

@@ -33,13 +33,14 @@ extension Server {
 
     private func expire(_ slot: UInt32) {
         let worker = dispatcher.subscription(dispatcher.leases[slot].subscription)?.worker ?? ""
-        let lease = dispatcher.finish(slot)
+        let isReserved = dispatcher.leases[slot].isReserved
+        let lease = isReserved ? dispatcher.cancelReservation(slot) : dispatcher.finish(slot)
         guard let session = sessions[lease.sessionSlot] else { return }
         logger.info(
             "a lease ran out",
             metadata: ["job": "\(lease.job)", "session": "\(session.id)", "worker": "\(Names.quoted(worker))"]
         )
-        stage(named(command(.stall, slot, lease, session), lease))
+        if !isReserved { stage(named(command(.stall, slot, lease, session), lease)) }
         session.connection?.send(
             Revoked(leases: [.init(slot: slot, token: lease.token, reason: .expired)])
         )
@@ -56,8 +57,12 @@ extension Server {
         )
     }
 
-    /// Gives a live lease back: its job returns to its place.
+    /// Gives a live or a reserved lease back: its job returns to its place.
     func returnLease(_ slot: UInt32, _ session: Session) {
+        if dispatcher.leases[slot].isReserved {
+            dispatcher.cancelReservation(slot)
+            return
+        }
         let lease = dispatcher.finish(slot)
         stage(named(command(.returnLease, slot, lease, session), lease))
     }
@@ -151,29 +156,32 @@ extension Server {
     }
 }
 
-/// What readers have to know of the leases in memory.
+/// What readers have to know of the leases in memory: a job that is reserved waits still.
 struct ServerLeases: LeaseLookup {
     unowned let server: Server
 
     func lease(of job: JobID) -> LeaseOverlay? {
         guard let slot = server.dispatcher.leases.slot(of: job) else { return nil }
-        return overlay(server.dispatcher.leases[slot])
+        let lease = server.dispatcher.leases[slot]
+        return lease.isReserved ? nil : overlay(lease)
     }
 
     func leases(in flow: FlowID, _ body: (LeaseOverlay) -> Void) {
         server.dispatcher.leases.forEachHeld { _, lease in
-            if lease.flow == flow { body(overlay(lease)) }
+            if lease.flow == flow && !lease.isReserved { body(overlay(lease)) }
         }
     }
 
     func leases(in queue: QueueID, _ body: (LeaseOverlay) -> Void) {
         server.dispatcher.leases.forEachHeld { _, lease in
-            if lease.queue == queue { body(overlay(lease)) }
+            if lease.queue == queue && !lease.isReserved { body(overlay(lease)) }
         }
     }
 
     func forEach(_ body: (LeaseOverlay) -> Void) {
-        server.dispatcher.leases.forEachHeld { _, lease in body(overlay(lease)) }
+        server.dispatcher.leases.forEachHeld { _, lease in
+            if !lease.isReserved { body(overlay(lease)) }
+        }
     }
 
     func worker(of job: JobID) -> String {

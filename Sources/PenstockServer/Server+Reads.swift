@@ -93,6 +93,11 @@ extension Server {
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
                 try reads.schedulers(request, snapshot, elapsed: clock.elapsed, wall: clock.wall)
             }
+        case .getNextRuns:
+            let request = try GetNextRuns(body: body)
+            try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in
+                try nextRuns(request, reads, snapshot)
+            }
         case .getLogs:
             let request = try GetLogs(body: body)
             try answer(header, connection) { (reads, snapshot) throws(Reads.Failure) in

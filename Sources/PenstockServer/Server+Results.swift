@@ -79,8 +79,14 @@ extension Server {
 
     private func setGates(_ result: borrowing BatchResult) {
         let now = clock.monotonic
-        for change in result.changedQueues { dispatcher.set(change.queue, to: change.settings, now: now) }
-        for limit in result.limitedQueues { dispatcher.rest(limit.queue, until: now &+ limit.milliseconds) }
+        for change in result.changedQueues {
+            dispatcher.set(change.queue, to: change.settings, now: now)
+            if change.settings.isPaused { recall(change.queue, now: now) }
+        }
+        for limit in result.limitedQueues {
+            dispatcher.rest(limit.queue, until: now &+ limit.milliseconds)
+            recall(limit.queue, now: now)
+        }
     }
 
     private func learn(_ queues: [QueueID]) {

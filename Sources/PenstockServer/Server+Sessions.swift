@@ -213,6 +213,7 @@ extension Server {
         for slot in live.values { returnLease(slot, session) }
         connection.state = .open
         connection.send(Held(fenced: fenced), correlation: header.correlation)
+        recallAgain(session, connection)
     }
 
     func release(_ header: FrameHeader, _ release: Release, _ session: Session, _ connection: Connection) {
@@ -224,9 +225,13 @@ extension Server {
         connection.send(Released(fenced: fenced), correlation: header.correlation)
     }
 
+    /// The live and the reserved leases of a session.
     private func liveLeases(of session: Session) -> [LeaseToken: UInt32] {
         var live: [LeaseToken: UInt32] = [:]
         dispatcher.leases.forEachLive(where: { $0.sessionSlot == session.slot }) { slot, lease in
+            live[lease.token] = slot
+        }
+        dispatcher.leases.forEachReserved(where: { $0.sessionSlot == session.slot }) { slot, lease in
             live[lease.token] = slot
         }
         return live

@@ -10,7 +10,7 @@ extension Server {
         _ connection: Connection
     ) throws(WireError) {
         try check(header, request, connection)
-        var isWaiting = false
+        var isWaiting = request.prefetches && !limitsAreSettled
         for name in request.queues where reads.queueIDs[name] == nil {
             isWaiting = true
             var command = Command(.makeQueue)
@@ -29,6 +29,7 @@ extension Server {
                 )
             )
         } else {
+            try checkPrefetch(request)
             beginSubscription(
                 header,
                 request,
@@ -105,7 +106,8 @@ extension Server {
             creditBytes: creditBytes,
             lockDuration: lockDuration,
             worker: request.worker,
-            weights: request.weights
+            weights: request.weights,
+            prefetches: request.prefetches
         )
         connection.subscriptions[header.stream] = dispatcher.subscribe(subscription)
         connection.send(
@@ -124,18 +126,26 @@ extension Server {
             guard let session = entry.connection.session, !session.isEnding, entry.connection.state == .open else {
                 continue
             }
-            if entry.request.queues.allSatisfy({ reads.queueIDs[$0] != nil }) {
-                beginSubscription(
-                    entry.header,
-                    entry.request,
-                    creditJobs: entry.creditJobs,
-                    creditBytes: entry.creditBytes,
-                    session,
-                    entry.connection
-                )
-            } else {
+            guard entry.request.queues.allSatisfy({ reads.queueIDs[$0] != nil }),
+                !entry.request.prefetches || limitsAreSettled
+            else {
                 pendingSubscriptions.append(entry)
+                continue
             }
+            do throws(WireError) {
+                try checkPrefetch(entry.request)
+            } catch {
+                entry.connection.refuse(entry.header, error)
+                continue
+            }
+            beginSubscription(
+                entry.header,
+                entry.request,
+                creditJobs: entry.creditJobs,
+                creditBytes: entry.creditBytes,
+                session,
+                entry.connection
+            )
         }
     }
 
@@ -168,7 +178,9 @@ extension Server {
 
     func unsubscribe(_ header: FrameHeader, _ connection: Connection) throws(WireError) {
         if let id = connection.subscriptions.removeValue(forKey: header.stream) {
+            let prefetches = dispatcher.subscription(id)?.prefetches == true
             dispatcher.unsubscribe(id)
+            if prefetches { dispatcher.cancelReservations(of: id) }
         } else if let index = pending(header.stream, connection), let session = connection.session {
             let request = pendingSubscriptions.remove(at: index).header
             connection.send(

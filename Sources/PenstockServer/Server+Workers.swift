@@ -7,9 +7,10 @@ extension Server {
     /// The jobs of one worker.
     private struct Held {
         var count: UInt32 = 0
-        /// A job of the queue that is asked for is among them.
-        var isOfQueue = false
+        var reserved: UInt32 = 0
         var jobs: [WorkerPage.Job] = []
+        /// Of all of them.
+        var queues: Set<QueueID> = []
     }
 
     /// The places of sessions come behind those of all subscriptions.
@@ -52,8 +53,12 @@ extension Server {
                 dispatcher.subscriptions.place(lease.subscription).map { UInt64($0) + 1 }
                 ?? Server.firstSessionPlace + UInt64(lease.sessionSlot)
             guard place >= cursor else { return }
+            held[place, default: Held()].queues.insert(lease.queue)
+            if lease.isReserved {
+                held[place, default: Held()].reserved += 1
+                return
+            }
             held[place, default: Held()].count += 1
-            if lease.queue == queue { held[place]?.isOfQueue = true }
             if held[place]?.jobs.count ?? 0 < Limits.workerJobsMax {
                 let queue = reads.queueNames[Int(lease.queue.rawValue) - 1]
                 let job = WorkerPage.Job(job: lease.job, queue: queue, startedAt: lease.startedAt)
@@ -85,7 +90,7 @@ extension Server {
             row.queues = subscription.queues.map { reads.queueNames[Int($0.rawValue) - 1] }
             row.credits = UInt32(max(subscription.creditJobs, 0))
         } else {
-            if queue != nil && !held.isOfQueue { return nil }
+            if let queue, !held.queues.contains(queue) { return nil }
             session = sessions[UInt32(place - Server.firstSessionPlace)]
         }
         guard let session else { return nil }
@@ -94,6 +99,7 @@ extension Server {
         row.client = session.connection?.client ?? ""
         row.peer = session.connection?.stream.peerName ?? ""
         row.held = held.count
+        row.reserved = held.reserved
         row.jobs = held.jobs
         return row
     }

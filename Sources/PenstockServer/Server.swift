@@ -41,7 +41,9 @@ package final class Server {
     var commandsInFlight = 0
     var results: [BatchResult] = []
     var revoked: [Revocation] = []
-    /// Subscriptions to queues that are being made.
+    /// How many commands have to be durable until no limit of a queue is on its way any more.
+    var limitsSettle: UInt64 = 0
+    /// Subscriptions to queues that are being made, or whose limits are on their way.
     var pendingSubscriptions: [PendingSubscription] = []
     /// What is kept of what has happened, and who is told; and listeners that have not begun yet.
     var events: EventHub
@@ -274,6 +276,7 @@ package final class Server {
         guard failure == nil else { return }
         let now = clock.monotonic
         let hasMore = deliver(now: now)
+        tellStarted()
         if events.hasDue { tellListeners() }
         flush()
         handOver()

@@ -82,6 +82,7 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
     case unresolvedDependencies = 408
     case stageMismatch = 409
     case wrongState = 410
+    case prefetchLimited = 411
 
     // Not now.
     case full = 500
@@ -108,7 +109,8 @@ package enum ErrorCode: UInt16, Sendable, CaseIterable {
             .retryLater
         case .fenced: .fenced
         case .sessionTakenOver, .customIDExists, .dependentNotOpen, .cycleSearchTooLarge, .notRetryable,
-            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch, .wrongState:
+            .alreadyFinished, .dependentStarted, .jobLeased, .unresolvedDependencies, .stageMismatch, .wrongState,
+            .prefetchLimited:
             .conflict
         case .outcomeUnknown: .unknownOutcome
         case .internalError: .server

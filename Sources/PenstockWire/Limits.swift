@@ -71,6 +71,8 @@ package enum Limits {
     package static let childKeyBytesMax = 255
     /// Edges between the root of a tree that is read and its deepest row.
     package static let treeDepthMax = 1000
+    /// Occurrences of a scheduler that one request asks for; at least one.
+    package static let nextRunsMax = 100
     /// Schedulers that a server takes.
     package static let schedulersMax = 100_000
     /// Bytes of a scheduler's id in UTF-8; at least one.

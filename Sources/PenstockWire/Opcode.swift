@@ -35,12 +35,14 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case credit = 0x21
     case unsubscribe = 0x22
     case debit = 0x23
+    case started = 0x24
 
     // Sent by the server unasked.
     case deliver = 0x30
     case revoked = 0x31
     case applied = 0x32
     case events = 0x33
+    case recall = 0x34
 
     // Reads.
     case getJob = 0x40
@@ -64,6 +66,7 @@ package enum Opcode: UInt8, Sendable, CaseIterable {
     case getWorkers = 0x62
     case getDeduplication = 0x63
     case getGroups = 0x64
+    case getNextRuns = 0x65
 
     // Events.
     case listen = 0x70

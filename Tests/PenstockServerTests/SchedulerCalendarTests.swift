@@ -157,6 +157,67 @@ import UV
         #expect(many.missed == Engine.owedRunsMax - 1)
     }
 
+    // MARK: What is to come
+
+    private func upcoming(_ rule: SchedulerRule, _ count: Int, left: UInt64 = .max, at now: Moment) throws -> [UInt64] {
+        let runs = UpcomingRuns(rule: rule, times: try calendar.times(rule, at: now), left: left)
+        return try calendar.upcoming(runs, count: count, at: now)
+    }
+
+    @Test func `what is to come follows the clocks of a zone as runs do`() throws {
+        let daily = SchedulerRule(schedule: .cron("30 2 * * *", zone: "Europe/Berlin"))
+        let spring = Moment(elapsed: 0, wall: wall(2027, 3, 26, 12))
+        let days = [wall(2027, 3, 27, 1, 30), wall(2027, 3, 28, 1), wall(2027, 3, 29, 0, 30)]
+        #expect(try upcoming(daily, 3, at: spring) == days)
+        // The hour that comes twice has one occurrence of a certain time, and two of what follows the clock.
+        let autumn = Moment(elapsed: 0, wall: wall(2027, 10, 30, 23, 50))
+        #expect(try upcoming(daily, 2, at: autumn) == [wall(2027, 10, 31, 0, 30), wall(2027, 11, 1, 1, 30)])
+        let halves = SchedulerRule(schedule: .cron("*/30 2 * * *", zone: "Europe/Berlin"))
+        let twice = [(0, 0), (0, 30), (1, 0), (1, 30)].map { wall(2027, 10, 31, $0.0, $0.1) }
+        #expect(try upcoming(halves, 4, at: autumn) == twice)
+        let skipped = try upcoming(halves, 3, at: Moment(elapsed: 0, wall: wall(2027, 3, 27, 1, 10)))
+        #expect(skipped == [wall(2027, 3, 27, 1, 30), wall(2027, 3, 29), wall(2027, 3, 29, 0, 30)])
+    }
+
+    @Test func `what is to come is what the runs make of it`() throws {
+        for expression in ["*/7 * * * *", "0 3 L * *", "15 2 * * SUN", "59 23 29 2 *"] {
+            let rule = SchedulerRule(schedule: .cron(expression, zone: "America/New_York"))
+            var now = Moment(elapsed: 0, wall: wall(2027, 11, 6, 12))
+            let found = try upcoming(rule, 20, at: now)
+            var next = try calendar.times(rule, at: now).due
+            for occurrence in found {
+                #expect(occurrence == next)
+                now.wall = next + 3
+                next = try #require(try calendar.run(due(rule, at: next), at: now)).next
+            }
+            #expect(found.count == 20)
+        }
+    }
+
+    @Test func `intervals to come are told as wall times, from the one that is due on`() throws {
+        let now = Moment(elapsed: 5000, wall: 90_000)
+        let rule = SchedulerRule(schedule: .every(100), start: 90_040)
+        #expect(try upcoming(rule, 3, at: now) == [90_040, 90_140, 90_240])
+        // Its run is about to be made; those that were missed are not told.
+        let times = SchedulerTimes(due: 4100, anchor: 4100)
+        let late = try calendar.upcoming(UpcomingRuns(rule: rule, times: times), count: 3, at: now)
+        #expect(late == [90_000, 90_100, 90_200])
+        let cron = SchedulerRule(schedule: .cron("@hourly", zone: ""))
+        let over = UpcomingRuns(rule: cron, times: SchedulerTimes(due: hour))
+        #expect(try calendar.upcoming(over, count: 2, at: Moment(elapsed: 0, wall: 9 * hour + 1)) == [hour, 10 * hour])
+    }
+
+    @Test func `what is to come ends with the limit, or with the end`() throws {
+        let now = Moment(elapsed: 500, wall: 9000)
+        let rule = SchedulerRule(schedule: .every(100), end: 9350)
+        #expect(try upcoming(rule, 100, at: now) == [9100, 9200, 9300])
+        #expect(try upcoming(rule, 100, left: 2, at: now) == [9100, 9200])
+        #expect(try upcoming(rule, 100, left: 0, at: now) == [])
+        #expect(try upcoming(rule, 1, at: now) == [9100])
+        let ended = UpcomingRuns(rule: rule, times: SchedulerTimes(due: 0))
+        #expect(try calendar.upcoming(ended, count: 5, at: now) == [])
+    }
+
     @Test func `nothing is run where the wall clock went back, and an owed run needs no calendar`() throws {
         let cron = SchedulerRule(schedule: .cron("@daily", zone: "Europe/Nowhere"))
         #expect(try calendar.run(due(cron, at: 2 * day), at: Moment(elapsed: 9 * day, wall: day)) == nil)

@@ -66,6 +66,7 @@ import Testing
         "reasonBytesMax": UInt64(Limits.reasonBytesMax),
         "childKeyBytesMax": UInt64(Limits.childKeyBytesMax),
         "treeDepthMax": UInt64(Limits.treeDepthMax),
+        "nextRunsMax": UInt64(Limits.nextRunsMax),
         "schedulersMax": UInt64(Limits.schedulersMax),
         "schedulerIDBytesMax": UInt64(Limits.schedulerIDBytesMax),
         "groupBytesMax": UInt64(Limits.groupBytesMax),
@@ -113,6 +114,7 @@ import Testing
         #expect(Limits.frameBytesMax >= Limits.pageBytesMax + Limits.payloadBytesMax + 4096)
         #expect(Limits.frameBytesMax <= Limits.addWindowBytes)
         #expect(Limits.frameBytesMax >= 8 * Limits.tokensPerFrameMax + 64)
+        #expect(Limits.frameBytesMax >= Started.Lease.byteCount * Limits.tokensPerFrameMax + 64)
         #expect(Limits.payloadBytesMax <= Limits.creditBytesMax)
         #expect(Limits.nameBytesMax <= 255 && Limits.customIDBytesMax <= 255 && Limits.queueNameBytesMax <= 255)
         #expect(Limits.failureMessageBytesMax <= 65_535 && Limits.errorMessageBytesMax <= 65_535)

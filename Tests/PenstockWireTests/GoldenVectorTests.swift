@@ -46,15 +46,15 @@ import Testing
         switch opcode {
         case .heartbeat: ([.client, .server], false)
         case .goodbye: ([.client, .server], true)
-        case .add, .complete, .fail, .credit, .debit, .addHeld, .move, .stage, .cancel, .retry, .finish, .resolve,
-            .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote,
+        case .add, .complete, .fail, .credit, .debit, .started, .addHeld, .move, .stage, .cancel, .retry, .finish,
+            .resolve, .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote,
             .removeDeduplication, .setGroup:
             ([.client], false)
-        case .deliver, .revoked, .applied, .events: ([.server], false)
+        case .deliver, .revoked, .applied, .events, .recall: ([.server], false)
         case .hello, .hold, .release, .subscribe, .unsubscribe, .getJob, .getDependencies, .countDependencies,
             .getDependents, .getFlow, .getFlowNodes, .getFlowEdges, .wait, .getQueue, .getServer, .getTree, .listFlows,
             .getSchedulers, .getAttempts, .getLogs, .getJobs, .listQueues, .getPriorities, .getWorkers,
-            .getDeduplication, .listen, .unlisten, .getGroups:
+            .getDeduplication, .listen, .unlisten, .getGroups, .getNextRuns:
             ([.client], true)
         }
     }

@@ -20,6 +20,8 @@ struct DurableFrame<Context> {
     var left: Int
     /// Who waits for the outcome of a command; nil for completions, and where nobody waits any more.
     var context: Context?
+    /// Which of the frames of completions it is, counted from 1; 0 for a command.
+    var completion: UInt64 = 0
     /// The command's number among the client's requests; 0 for completions.
     let request: UInt32
     let deadline: NIODeadline

@@ -134,6 +134,23 @@ final class Link: Sendable {
 
     func enqueue(_ failure: Failure) -> Bool { outbox.put(failure) }
 
+    /// Tells that a reserved job has started. Returns as above.
+    func enqueue(_ started: Started.Lease) -> Bool { outbox.put(started) }
+
+    /// Returns when what was put on its way before is stored, or has been refused.
+    ///
+    /// Where the task is cancelled, no other connection is waited for.
+    ///
+    /// - Returns: why nobody can say so; nil where it is.
+    func awaitCompletions(within bound: Duration) async -> PenstockError? {
+        let request = newRequest()
+        let deadline = deadline(bound)
+        switch await submit(request, { .barrier(request: request, $0, deadline: deadline) }) {
+        case .success: return nil
+        case .failure(let error): return error
+        }
+    }
+
     /// Gives leases back, without waiting for the answer.
     func release(_ tokens: [LeaseToken]) {
         if !tokens.isEmpty { put(.release(tokens)) }

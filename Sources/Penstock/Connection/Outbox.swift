@@ -9,6 +9,8 @@ typealias Waiter = CheckedContinuation<Result<[UInt8], PenstockError>, Never>
 enum SessionCommand: Sendable {
     case command(ByteBuffer, request: UInt32, Waiter?, deadline: NIODeadline)
     case read(ByteBuffer, request: UInt32, Waiter, deadline: NIODeadline, isWait: Bool, survives: Bool)
+    /// Answered when what was completed before it has its outcome.
+    case barrier(request: UInt32, Waiter, deadline: NIODeadline)
     case cancel(request: UInt32)
     case begin(WorkerID, Subscription, any LeaseHolder)
     case end(WorkerID, request: UInt32, Waiter)
@@ -18,11 +20,16 @@ enum SessionCommand: Sendable {
     case listen(EventFeed)
     case unlisten(ListenerID)
     case creditEvents(ListenerID, generation: Int, bytes: Int)
+
+    var isBarrier: Bool {
+        if case .barrier = self { true } else { false }
+    }
 }
 
 /// Where all threads put what the event loop is to send: one lock each, and one wake for all that gathers before it.
 final class Outbox: Sendable {
     private struct Content: ~Copyable {
+        var started: [Started.Lease] = []
         var commands: [SessionCommand] = []
         var completions = CompletionBatch(.complete)
         var failures = CompletionBatch(.fail)
@@ -38,6 +45,8 @@ final class Outbox: Sendable {
 
     /// What has gathered.
     struct Batch {
+        /// Reserved jobs that have started. They go first: what was asked for after them may end them.
+        var started: [Started.Lease]
         var commands: [SessionCommand]
         /// Frames of completions and failures.
         var frames: [(ByteBuffer, Int)]
@@ -49,6 +58,13 @@ final class Outbox: Sendable {
     func put(_ command: SessionCommand) -> Bool {
         content.withLock {
             $0.commands.append(command)
+            return $0.schedule()
+        }
+    }
+
+    func put(_ started: Started.Lease) -> Bool {
+        content.withLock {
+            $0.started.append(started)
             return $0.schedule()
         }
     }
@@ -70,9 +86,9 @@ final class Outbox: Sendable {
     func take() -> Batch {
         content.withLock {
             $0.isScheduled = false
-            let commands = $0.commands
-            $0.commands = []
-            return Batch(commands: commands, frames: $0.completions.take() + $0.failures.take())
+            let (started, commands) = ($0.started, $0.commands)
+            ($0.started, $0.commands) = ([], [])
+            return Batch(started: started, commands: commands, frames: $0.completions.take() + $0.failures.take())
         }
     }
 }

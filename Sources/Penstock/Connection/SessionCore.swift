@@ -37,8 +37,12 @@ final class SessionCore {
 
     private func collect() {
         let batch = outbox.take()
-        for command in batch.commands { apply(command) }
+        machine.start(batch.started, &output)
+        // A barrier stands behind what was completed before it, and so behind all that has gathered.
+        let barrier = batch.commands.firstIndex(where: \.isBarrier) ?? batch.commands.endIndex
+        for command in batch.commands[..<barrier] { apply(command) }
         for (bytes, count) in batch.frames { machine.complete(DurableFrame(completions: bytes, count: count), &output) }
+        for command in batch.commands[barrier...] { apply(command) }
     }
 
     private func apply(_ command: SessionCommand) {
@@ -56,6 +60,8 @@ final class SessionCore {
                 survives: survives
             )
             machine.read(request, read, now: now, &output)
+        case .barrier(let request, let waiter, let deadline):
+            machine.awaitCompletions(request, waiter, deadline: deadline, &output)
         case .cancel(let request): machine.cancel(request, .cancelledByTask, &output)
         case .begin(let worker, let subscription, let holder):
             guard machine.phase != .ended else { return holder.end(.clientEnded) }
@@ -171,6 +177,9 @@ final class SessionCore {
             }
             let revoked = Dictionary(leases.map { ($0.token, JobCancellation($0)) }) { first, _ in first }
             for worker in workers.values { worker.revoke(revoked) }
+        case .recall:
+            let tokens = try Recall(body: body).tokens
+            for worker in workers.values { machine.release(worker.recall(tokens), &output) }
         case .hello: welcome(try Welcome(body: body))
         case .hold: machine.held(try Held(body: body), now: .now(), &output)
         case .subscribe:

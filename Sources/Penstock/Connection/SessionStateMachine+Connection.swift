@@ -55,6 +55,8 @@ extension SessionStateMachine {
             subscriptions[worker]?.generation = held.generation
             let concurrency = subscriptions[worker]?.concurrency ?? 0
             subscriptions[worker]?.credits = concurrency - held.tokens.count
+            // What was said of them may have been lost with the connection; said twice, it means nothing.
+            untoldStarts += held.started
         }
         // A lease whose completion has yet to be applied is held too: else the completion would find it given back.
         for frame in log where frame.isCompletions && (!frame.isSent || frame.last > welcome.lastApplied) {
@@ -82,6 +84,7 @@ extension SessionStateMachine {
         for tokens in releasedInHold { release(tokens, &output) }
         releasedInHold.removeAll()
         for worker in subscriptions.keys.sorted(by: { $0.rawValue < $1.rawValue }) { subscribe(worker, &output) }
+        tellStarts(&output)
         var repeated = 0
         if let applied {
             for frame in log where frame.isSent && frame.last > applied {
@@ -130,6 +133,7 @@ extension SessionStateMachine {
         framesInFlight = 0
         addBytesInFlight = 0
         nextSequence = 1
+        untoldStarts.removeAll()
         outcomes = SequenceSet()
         session = fresh
         isOpened = false
@@ -138,6 +142,7 @@ extension SessionStateMachine {
             let concurrency = subscriptions[worker]?.concurrency ?? 0
             subscriptions[worker]?.credits = concurrency
         }
+        dropBarriers(unknown, &output)
         output.events.append(.sessionLost)
     }
 
@@ -157,6 +162,7 @@ extension SessionStateMachine {
         releasedInHold.removeAll()
         listeners = [:]
         for (id, read) in reads where !read.survives { cancel(id, .connectionLost, &output) }
+        dropBarriers(.connectionLost, &output) { !$0.isPatient }
         if hasSaidGoodbye || (isLeaving && log.isEmpty) {
             phase = .ended
             output.events.append(.ended)
@@ -171,6 +177,7 @@ extension SessionStateMachine {
         isLeaving = true
         if (phase != .ready && log.isEmpty) || (!isOpened && phase == .offline) {
             phase = .ended
+            dropBarriers(.shutDown, &output)
             output.events.append(.ended)
         } else {
             sayGoodbyeWhenDone(&output)
@@ -195,6 +202,8 @@ extension SessionStateMachine {
         for frame in log where frame.context != nil {
             cancel(frame.request, frame.isSent ? .shutDownWhileSent : .shutDown, &output)
         }
+        hasDroppedCompletions = hasDroppedCompletions || firstOpenCompletion != nil
+        dropBarriers(.shutDownWhileSent, &output)
         log.removeAll()
         sentCount = 0
         phase = .ended

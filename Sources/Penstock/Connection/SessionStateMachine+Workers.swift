@@ -63,6 +63,21 @@ extension SessionStateMachine {
         if change < 0 { output.frames.append(ByteBuffer(Debit(jobs: UInt32(-change), bytes: 0), stream: stream)) }
     }
 
+    /// Reserved jobs have started.
+    mutating func start(_ leases: [Started.Lease], _ output: inout Output) {
+        guard !leases.isEmpty, phase != .ended else { return }
+        untoldStarts += leases
+        if phase == .ready { tellStarts(&output) }
+    }
+
+    mutating func tellStarts(_ output: inout Output) {
+        for start in stride(from: 0, to: untoldStarts.count, by: Limits.tokensPerFrameMax) {
+            let leases = untoldStarts[start..<min(start + Limits.tokensPerFrameMax, untoldStarts.count)]
+            output.frames.append(ByteBuffer(Started(leases: Array(leases))))
+        }
+        untoldStarts.removeAll()
+    }
+
     /// Gives leases back. Where no connection stands the next resume does it, because it does not list them; a HOLD
     /// that is under way does list them, so they follow it.
     mutating func release(_ tokens: [LeaseToken], _ output: inout Output) {

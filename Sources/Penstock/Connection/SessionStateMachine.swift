@@ -82,8 +82,15 @@ struct SessionStateMachine<Context> {
     /// What the server had applied when the session was resumed.
     var lastApplied: UInt64 = 0
     var reads: [UInt32: Read] = [:]
+    /// Frames of completions and failures that were given so far.
+    var completionCount: UInt64 = 0
+    var barriers: [Barrier] = []
+    /// The end came before the outcomes of some of them.
+    var hasDroppedCompletions = false
     var subscriptions: [WorkerID: Subscription] = [:]
     var nextStream: UInt32 = 1
+    /// Starts of reserved jobs that the server has not been told of, as no connection stands.
+    var untoldStarts: [Started.Lease] = []
     /// Listeners by their streams on the connection that stands.
     var listeners: [UInt32: ListenerID] = [:]
     /// Streams whose end has been asked for and has not been answered: deliveries may still be under way.
@@ -114,7 +121,7 @@ struct SessionStateMachine<Context> {
     var confirmed: UInt64 { outcomes.through }
 
     /// True where nobody waits for an answer.
-    var isIdle: Bool { reads.isEmpty && log.allSatisfy { $0.context == nil } }
+    var isIdle: Bool { reads.isEmpty && barriers.isEmpty && log.allSatisfy { $0.context == nil } }
 
     mutating func ownCorrelation() -> UInt32 {
         nextOwnCorrelation = (nextOwnCorrelation + 1) & 0x7FFF_FFFF
@@ -135,7 +142,13 @@ struct SessionStateMachine<Context> {
 
     /// Completions are taken as long as there is a connection to send them on, also from a client that is leaving.
     mutating func complete(_ frame: DurableFrame<Context>, _ output: inout Output) {
-        guard phase != .ended else { return }
+        guard phase != .ended else {
+            hasDroppedCompletions = true
+            return
+        }
+        completionCount += 1
+        var frame = frame
+        frame.completion = completionCount
         log.append(frame)
         pump(&output)
     }
@@ -157,6 +170,8 @@ struct SessionStateMachine<Context> {
     mutating func cancel(_ id: UInt32, _ error: PenstockError, _ output: inout Output) {
         if let read = reads.removeValue(forKey: id) {
             output.events.append(.answered(read.context, .failure(error)))
+        } else if hurryBarrier(id, &output) {
+            return
         } else if let index = log.firstIndex(where: { $0.request == id }), let context = log[index].context {
             if log[index].isSent { log[index].context = nil } else { log.remove(at: index) }
             output.events.append(.answered(context, .failure(error)))
@@ -208,6 +223,7 @@ struct SessionStateMachine<Context> {
             log.removeFirst()
             sentCount -= 1
         }
+        passBarriers(&output)
         pump(&output)
     }
 
@@ -259,6 +275,7 @@ struct SessionStateMachine<Context> {
             if read.isWait && phase == .ready && now - read.deadline < heartbeatInterval { continue }
             cancel(id, .timedOut, &output)
         }
+        dropBarriers(.timedOut, &output) { $0.deadline <= now }
         let overdue = log.filter { $0.context != nil && $0.deadline <= now }
         for frame in overdue { cancel(frame.request, frame.isSent ? .commandOverdue : .timedOut, &output) }
         findOverdueLeases(now: now, &output)

@@ -8,13 +8,15 @@ struct WorkerID: Hashable, Sendable {
 /// A worker's wish for jobs, as the session keeps it from one connection to the next.
 struct Subscription: Sendable {
     let queues: [String]
-    /// Jobs that it takes at the same time; 0 while it is paused.
+    /// Jobs that it takes at the same time, those that it prefetches among them; 0 while it is paused.
     var concurrency: Int
     /// Milliseconds; 0 is the server's default.
     let lockDuration: UInt32
     let worker: String
     /// For each queue, how many jobs it gives in its turn; empty: one each.
     let weights: [UInt8]
+    /// Jobs are reserved until it says that they have started.
+    let prefetches: Bool
     /// The stream on the connection that stands; nil while it has none.
     var stream: UInt32?
     /// Counts the connections, so that a credit meant for an earlier one is told apart.
@@ -23,12 +25,20 @@ struct Subscription: Sendable {
     /// Below zero where those are more than it may run; the server has none then.
     var credits: Int
 
-    init(queues: [String], concurrency: Int, lockDuration: UInt32, worker: String, weights: [UInt8] = []) {
+    init(
+        queues: [String],
+        concurrency: Int,
+        lockDuration: UInt32,
+        worker: String,
+        weights: [UInt8] = [],
+        prefetches: Bool = false
+    ) {
         self.queues = queues
         self.concurrency = concurrency
         self.lockDuration = lockDuration
         self.worker = worker
         self.weights = weights
+        self.prefetches = prefetches
         credits = concurrency
     }
 
@@ -41,7 +51,8 @@ struct Subscription: Sendable {
             creditJobs: UInt32(max(credits, 0)),
             lockDuration: lockDuration,
             worker: worker,
-            weights: weights
+            weights: weights,
+            prefetches: prefetches
         )
     }
 }
@@ -50,4 +61,6 @@ struct Subscription: Sendable {
 struct HeldLeases: Sendable {
     var generation: Int
     var tokens: [LeaseToken]
+    /// Those among them that were reserved, and have started.
+    var started: [Started.Lease] = []
 }

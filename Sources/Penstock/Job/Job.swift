@@ -60,6 +60,9 @@ public struct Job<Data: Sendable>: Sendable {
     /// What the job is held by.
     var lease: HeldLease { HeldLease(delivery, worker) }
 
+    /// A handler begins that gets these jobs of one worker.
+    static func begin(_ jobs: [Job]) { jobs.first?.worker.start(jobs.map(\.delivery)) }
+
     /// What any client can ask about the job.
     public var handle: JobHandle {
         JobHandle(id: id, queue: queue, name: name, isExisting: true, client: client, isHeld: true)

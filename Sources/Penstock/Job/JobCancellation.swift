@@ -24,6 +24,8 @@ public struct JobCancellation: Hashable, Sendable, CustomStringConvertible {
         /// The worker ends, and the time that it gives its handlers is over, or the task of its `run()` was cancelled. The
         /// job was given back, if the handler had not ended it by itself.
         case workerStopped
+        /// The job's queue was paused, or rests, before the job's batch began. The job was given back; only middleware sees it.
+        case recalled
     }
 
     public let reason: Reason
@@ -34,6 +36,7 @@ public struct JobCancellation: Hashable, Sendable, CustomStringConvertible {
 
     static let leaseLost = JobCancellation(reason: .leaseLost, message: "")
     static let workerStopped = JobCancellation(reason: .workerStopped, message: "")
+    static let recalled = JobCancellation(reason: .recalled, message: "")
 }
 
 extension JobCancellation {

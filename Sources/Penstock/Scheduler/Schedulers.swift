@@ -90,6 +90,30 @@ public struct Schedulers: Sendable {
     /// - Parameter pageCount: how many are asked for at a time, 1...1,000.
     public func list(pageCount: Int = 100) -> SchedulerList { SchedulerList(client: client, pageCount: pageCount) }
 
+    /// When a scheduler will run next: its next occurrences, as the server's calendar has them now.
+    ///
+    /// ```swift
+    /// let mondays = try await client.schedulers.nextRuns(of: "weekly", count: 4)
+    /// ```
+    ///
+    /// The server knows the rules of the time zone, so ask it. An occurrence that comes while what the last run added has
+    /// not finished is skipped when it comes; here it is listed.
+    ///
+    /// - Parameter count: 1...100.
+    /// - Returns: fewer than `count` where the scheduler's limit or its end come before.
+    /// - Throws: ``PenstockError``; its code is `schedulerNotFound` where there is none of the id.
+    public func nextRuns(of id: String, count: Int = 10) async throws(PenstockError) -> [Date] {
+        try Schedulers.check(id)
+        guard (1...Limits.nextRunsMax).contains(count) else {
+            throw PenstockError(
+                .invalidRequest,
+                "\(count) runs of a scheduler; 1 to \(Limits.nextRunsMax) are allowed."
+            )
+        }
+        let reply = try await client.read(NextRunTimes.self, GetNextRuns(id: id, count: UInt32(count)))
+        return reply.times.map { Date(milliseconds: $0) }
+    }
+
     private static func check(_ id: String) throws(PenstockError) {
         guard (1...Limits.schedulerIDBytesMax).contains(id.utf8.count) else {
             throw PenstockError(

@@ -150,6 +150,7 @@ final class BatchGatherer<Data: Decodable & Sendable>: JobGatherer {
     private func startBatches() {
         defer { arm() }
         while let (batch, outcomes) = next() {
+            Job.begin(batch.jobs)
             outcomes.began(
                 Task {
                     let result: Result<RawPayload, any Error>

@@ -15,7 +15,8 @@ extension PenstockClient {
     /// - Parameters:
     ///   - queues: the first of them with a job gives one; any other may follow in the next call.
     ///   - limit: how long to wait for a job. It should not be shorter than the way to the server and back.
-    ///   - options: as for a worker; a running handler is never cut off, whatever the `shutdownTimeout`.
+    ///   - options: as for a worker; a running handler is never cut off, whatever the `shutdownTimeout`, and there is no
+    ///     `prefetch`.
     /// - Returns: true where there was a job, whatever its handler made of it; false where none came in time.
     /// - Throws: ``PenstockError`` where no job can be asked for, with the code `timedOut` where the server was not
     ///   reached within the limit, and where the end of the job could not be stored: with the code `fenced` its lease had
@@ -63,6 +64,9 @@ extension PenstockClient {
         _ options: Worker.Options,
         _ handler: @escaping WorkerCore.Handler
     ) async throws -> Bool {
+        guard options.prefetch == 0 else {
+            throw PenstockError(.invalidOption, "A prefetch of \(options.prefetch) for one job; only 0 is allowed.")
+        }
         var options = options
         options.shutdownTimeout = nil
         let worker = Worker(

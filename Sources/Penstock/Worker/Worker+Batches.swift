@@ -54,6 +54,7 @@ extension Worker {
             concurrency: concurrency,
             jobsPerHandler: batches.size,
             options: options,
+            startsLater: true,
             gatherer: gatherer,
             handler: { delivery, worker in try await gatherer.run(try Job<Data>(delivery, worker)) }
         )

@@ -18,6 +18,18 @@ extension Worker {
         /// Of a worker on several queues: how many jobs a queue gives in its turn, while it has any. 1...255, and 1 where
         /// a queue is not named.
         public var weights: [String: Int]
+        /// Jobs that the worker has at hand beside those that it runs, so that a handler which ends finds the next one at once
+        /// and does not wait for the way to the server and back. None by default.
+        ///
+        /// Such a job is *reserved*: it waits still, for everybody but this worker. Its attempt, and the time of its
+        /// `timeout`, begin with its handler. A pause of the worker or of the queue, and the end of the worker, send it back
+        /// as if it had never come; so does a worker that is lost, though only when its lock's duration is over. Other
+        /// workers can't have it in the meantime, so keep the number small: what the handlers get through in the time that
+        /// the way takes.
+        ///
+        /// It counts jobs, also where handlers get batches. A queue with a rate or a concurrency of its own refuses it:
+        /// ``Worker/run()`` throws the code `prefetchLimited`.
+        public var prefetch: Int
         /// For a worker with handlers by name: what is done with a job whose name none of them has. By default it is
         /// given back for 10 s.
         public var unknownNames: UnknownNames
@@ -30,6 +42,7 @@ extension Worker {
             shutdownTimeout: Duration? = .seconds(30),
             cancellationGrace: Duration = .seconds(10),
             weights: [String: Int] = [:],
+            prefetch: Int = 0,
             unknownNames: UnknownNames = .giveBack(after: .seconds(10)),
             middleware: [any WorkerMiddleware] = []
         ) {
@@ -38,6 +51,7 @@ extension Worker {
             self.shutdownTimeout = shutdownTimeout
             self.cancellationGrace = cancellationGrace
             self.weights = weights
+            self.prefetch = prefetch
             self.unknownNames = unknownNames
             self.middleware = middleware
         }

@@ -26,7 +26,9 @@ import Synchronization
 ///
 /// Jobs of several kinds in one queue have handlers by name: see ``JobHandler``.
 /// Several jobs at once go to one closure as a ``JobBatch``. For one job at a time
-/// there is ``PenstockClient/processNext(from:within:options:handler:)``.
+/// there is ``PenstockClient/processNext(from:within:options:handler:)``. Where the
+/// way to the server and back takes as long as a job, ``Options/prefetch`` has the
+/// next jobs at hand.
 ///
 /// A worker is a service. It works while ``run()`` does, which needs that of its
 /// client; put it behind the client in a service group.
@@ -44,11 +46,12 @@ public final class Worker: Service {
         concurrency: Int,
         jobsPerHandler: Int = 1,
         options: Options,
+        startsLater: Bool = false,
         isSingle: Bool = false,
         gatherer: (any JobGatherer)? = nil,
         handler: @escaping WorkerCore.Handler
     ) {
-        Worker.check(concurrency, jobsPerHandler)
+        Worker.check(concurrency, jobsPerHandler, prefetch: 0)
         self.client = client
         self.options = options
         self.jobsPerHandler = jobsPerHandler
@@ -57,22 +60,23 @@ public final class Worker: Service {
             queues: queues,
             concurrency: concurrency * jobsPerHandler,
             options: options,
+            startsLater: startsLater,
             isSingle: isSingle,
             gatherer: gatherer,
             handler: handler
         )
     }
 
-    private static func check(_ concurrency: Int, _ jobsPerHandler: Int) {
+    private static func check(_ concurrency: Int, _ jobsPerHandler: Int, prefetch: Int) {
         precondition(
-            concurrency > 0 && concurrency <= Limits.creditJobsMax / jobsPerHandler,
-            "a worker's concurrency is 1 to \(Limits.creditJobsMax), for all jobs of its batches together"
+            concurrency > 0 && concurrency <= (Limits.creditJobsMax - prefetch) / jobsPerHandler,
+            "a worker's concurrency is 1 to \(Limits.creditJobsMax), for all jobs of its batches and its prefetch together"
         )
     }
 
     // MARK: While it runs
 
-    /// Handlers that run at the same time: 1...65,536.
+    /// Handlers that run at the same time: 1...65,536, less the prefetch.
     ///
     /// It can be changed at any time. With a higher one more jobs are asked for at once. With a lower one those that
     /// run go on to their end, those that have come and can't begin any more are given back, and no further one comes
@@ -82,7 +86,7 @@ public final class Worker: Service {
     public var concurrency: Int {
         get { core.concurrency / jobsPerHandler }
         set {
-            Worker.check(newValue, jobsPerHandler)
+            Worker.check(newValue, jobsPerHandler, prefetch: options.prefetch)
             core.setConcurrency(newValue * jobsPerHandler)
         }
     }
@@ -104,8 +108,10 @@ public final class Worker: Service {
     ///
     /// Then no further job is taken; those that run have `shutdownTimeout` to
     /// finish. If the task is cancelled they are cancelled at once. In both cases
-    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over. What the handlers
-    /// ended with is on its way to the server then; the client keeps it until it is stored, and its own end waits for that.
+    /// it returns when the last handler has, or the `cancellationGrace` of the cancelled ones is over, and when what the
+    /// handlers ended with is stored: whoever reads then sees it. That last wait ends with the client's `shutdownTimeout`,
+    /// and for a cancelled task with the connection; what could not be stored until then is logged. The client goes on to
+    /// send it, and where it can't, those jobs run again.
     ///
     /// - Throws: ``PenstockError`` for a queue name or an option that is out of
     ///   bounds, for a second call, where the server refuses the subscription, and,
@@ -142,8 +148,19 @@ public final class Worker: Service {
             group.cancelAll()
             await unsubscribed
         }
+        await waitUntilStored()
         client.workerLink.forget(core.id)
         if !Task.isCancelled { try core.checkFailure() }
+    }
+
+    /// Waits, in a bound, until what the handlers ended with is stored.
+    private func waitUntilStored() async {
+        let bound = client.configuration.shutdownTimeout
+        guard let error = await client.workerLink.awaitCompletions(within: bound) else { return }
+        client.logger.warning(
+            "A worker has ended before what its last handlers ended with was stored: some of their jobs may run again",
+            metadata: ["worker": "\(options.name)", "error": "\(error)"]
+        )
     }
 
     /// Asks ``run()`` to end, for a worker that is in no service group.
@@ -174,12 +191,20 @@ public final class Worker: Service {
                 "A lock duration of \(options.lockDuration); 1 second to 24 hours are allowed."
             )
         }
+        let jobs = core.concurrency
+        guard options.prefetch >= 0, options.prefetch <= Limits.creditJobsMax - jobs else {
+            throw PenstockError(
+                .invalidOption,
+                "A prefetch of \(options.prefetch) jobs beside \(jobs) that run; 0 to \(Limits.creditJobsMax - jobs) are allowed."
+            )
+        }
         return Subscription(
             queues: queues,
-            concurrency: core.concurrency,
+            concurrency: jobs,
             lockDuration: UInt32(milliseconds),
             worker: options.name,
-            weights: try weights(of: queues)
+            weights: try weights(of: queues),
+            prefetches: options.prefetch > 0
         )
     }
 

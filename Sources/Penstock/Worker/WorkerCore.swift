@@ -34,9 +34,9 @@ final class WorkerCore: Sendable {
     let opened: AsyncStream<Int>
     private let opening: AsyncStream<Int>.Continuation
     /// True once the server has been asked for jobs.
-    private let hasSubscribed = Atomic<Bool>(false)
+    let hasSubscribed = Atomic<Bool>(false)
     /// Why no further job can come, or why the end of a single one is not stored; nil as long as neither is known.
-    private let failure = Mutex<PenstockError?>(nil)
+    let failure = Mutex<PenstockError?>(nil)
     /// True once the session knows the worker. Held while it is told of a change, so that it hears of them in their order.
     private let hasBegun = Mutex(false)
 
@@ -47,6 +47,7 @@ final class WorkerCore: Sendable {
         queues: [String],
         concurrency: Int,
         options: Worker.Options,
+        startsLater: Bool = false,
         isSingle: Bool = false,
         gatherer: (any JobGatherer)? = nil,
         handler: @escaping Handler
@@ -58,7 +59,14 @@ final class WorkerCore: Sendable {
         self.isSingle = isSingle
         self.gatherer = gatherer
         self.handler = MiddlewareChain.handler(options.middleware, around: handler)
-        state = Mutex(Machine(concurrency: concurrency, isSingle: isSingle))
+        state = Mutex(
+            Machine(
+                concurrency: concurrency,
+                prefetch: options.prefetch,
+                startsLater: startsLater,
+                isSingle: isSingle
+            )
+        )
         (opened, opening) = AsyncStream.makeStream()
     }
 
@@ -91,7 +99,7 @@ final class WorkerCore: Sendable {
 
     /// Runs one job after the other, until the slot is closed or its task is of no use any more.
     private func work(_ slot: Int) async {
-        var step = state.withLock { $0.next(slot) }
+        var step = next(slot)
         var jobs = 0
         while true {
             switch step {
@@ -103,10 +111,39 @@ final class WorkerCore: Sendable {
                 if jobs % WorkerCore.jobsBeforeYield == 0 { await Task.yield() }
             case .wait:
                 await park(slot)
-                step = state.withLock { $0.next(slot) }
+                step = next(slot)
             case .replace, .stop: return
             }
         }
+    }
+
+    private func next(_ slot: Int) -> Machine.Step {
+        var mustWake = false
+        let step = state.withLock { self.next(slot, &$0, &mustWake) }
+        if mustWake { link.wake() }
+        return step
+    }
+
+    /// What the slot does next. That it begins a reserved job is put on its way within the lock, so that no end of the
+    /// worker's overtakes it.
+    private func next(_ slot: Int, _ machine: inout Machine, _ mustWake: inout Bool) -> Machine.Step {
+        let step = machine.next(slot)
+        if case .run(let delivery, _) = step, machine.prefetch > 0, !machine.startsLater,
+            link.enqueue(Started.Lease(delivery))
+        {
+            mustWake = true
+        }
+        return step
+    }
+
+    /// The handler of jobs that slots have taken before begins now.
+    func start(_ deliveries: [Delivery]) {
+        guard options.prefetch > 0 else { return }
+        var mustWake = false
+        state.withLock { machine in
+            for lease in machine.start(Set(deliveries.map(\.token))) where link.enqueue(lease) { mustWake = true }
+        }
+        if mustWake { link.wake() }
     }
 
     private func park(_ slot: Int) async {
@@ -217,7 +254,7 @@ final class WorkerCore: Sendable {
                     mustWake = link.enqueue(Failure(delivery, message, unrecoverable: unrecoverable, delay: delay))
                 }
             }
-            return (machine.next(slot), finish.credit)
+            return (self.next(slot, &machine, &mustWake), finish.credit)
         }
         if mustWake { link.wake() }
         if let released { link.release([released]) }
@@ -228,7 +265,7 @@ final class WorkerCore: Sendable {
     // MARK: Cancelled handlers
 
     /// Cancels tasks, and gives them their grace.
-    private func cancel(_ cancelled: Machine.Cancelled) {
+    func cancel(_ cancelled: Machine.Cancelled) {
         for handle in cancelled.handles { handle.task.cancel() }
         giveGrace(cancelled.tokens)
     }
@@ -261,14 +298,14 @@ final class WorkerCore: Sendable {
 
     func setConcurrency(_ concurrency: Int) {
         hasBegun.withLock { hasBegun in
-            let (change, generation, isPaused) = state.withLock {
-                ($0.setConcurrency(concurrency), $0.generation, $0.isPaused)
+            let (change, generation, wanted) = state.withLock {
+                ($0.setConcurrency(concurrency), $0.generation, $0.wanted)
             }
             gatherer?.setConcurrency(jobs: concurrency)
             guard hasBegun else { return }
             for slot in change.open { opening.yield(slot) }
             for waiter in change.wake { waiter.resume() }
-            if !isPaused { link.resize(id, concurrency: concurrency) }
+            link.resize(id, concurrency: wanted)
             giveBack(change.returned, generation)
         }
     }
@@ -285,12 +322,12 @@ final class WorkerCore: Sendable {
 
     func resume() {
         hasBegun.withLock { hasBegun in
-            let concurrency = state.withLock { machine in
+            let wanted = state.withLock { machine in
                 machine.resume()
-                return machine.concurrency
+                return machine.wanted
             }
             gatherer?.resume()
-            if hasBegun { link.resize(id, concurrency: concurrency) }
+            if hasBegun { link.resize(id, concurrency: wanted) }
         }
     }
 
@@ -307,7 +344,7 @@ final class WorkerCore: Sendable {
         hasBegun.withLock { hasBegun in
             var subscription = subscription
             let slots = state.withLock { machine in
-                subscription.concurrency = machine.isPaused ? 0 : machine.concurrency
+                subscription.concurrency = machine.wanted
                 return machine.slots.indices
             }
             subscription.credits = subscription.concurrency
@@ -350,65 +387,5 @@ final class WorkerCore: Sendable {
         link.release(tokens)
         cancel(cancelled)
         gatherer?.cancelRunning()
-    }
-}
-
-extension WorkerCore: LeaseHolder {
-    func subscribed() { hasSubscribed.store(true, ordering: .relaxed) }
-
-    func receive(_ deliveries: [Delivery]) -> [LeaseToken] {
-        let (waiter, unwanted, generation) = state.withLock { machine in
-            let (waiter, unwanted) = machine.receive(deliveries)
-            return (waiter, unwanted, machine.generation)
-        }
-        waiter?.resume()
-        link.credit(id, generation: generation, count: unwanted.credits)
-        return unwanted.tokens
-    }
-
-    func revoke(_ leases: [LeaseToken: JobCancellation]) {
-        let (cancelled, credits, generation) = state.withLock { machine in
-            let (cancelled, credits) = machine.revoke(leases)
-            return (cancelled, credits, machine.generation)
-        }
-        cancel(cancelled)
-        link.credit(id, generation: generation, count: credits)
-    }
-
-    func loseAll() {
-        let cancelled = state.withLock { machine -> Machine.Cancelled in machine.loseAll() }
-        cancel(cancelled)
-    }
-
-    func end(_ error: PenstockError) {
-        // Whoever has asked for the end before is not told of another reason.
-        guard !stopped.hasFired else { return }
-        failure.withLock { $0 = $0 ?? error }
-        askToStop()
-    }
-
-    func held() -> HeldLeases { state.withLock { $0.held() } }
-}
-
-extension Completion {
-    fileprivate init(_ delivery: Delivery, _ result: RawPayload) {
-        self.init(
-            slot: delivery.slot,
-            token: delivery.token,
-            contentType: ContentType(rawValue: result.kind.rawValue),
-            result: result.bytes
-        )
-    }
-}
-
-extension Failure {
-    fileprivate init(_ delivery: Delivery, _ message: String, unrecoverable: Bool, delay: UInt64?) {
-        self.init(
-            slot: delivery.slot,
-            token: delivery.token,
-            unrecoverable: unrecoverable,
-            delay: delay,
-            message: message
-        )
     }
 }

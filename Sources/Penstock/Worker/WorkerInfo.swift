@@ -33,9 +33,11 @@ public struct WorkerInfo: Hashable, Sendable {
     public let queues: [String]
     /// Jobs that it could begin now.
     public let free: Int
-    /// Jobs that it holds.
+    /// Jobs that it runs.
     public let held: Int
-    /// The first hundred of them.
+    /// Jobs that it has at hand and has not begun: see ``Worker/Options/prefetch``.
+    public let reserved: Int
+    /// The first hundred of those that it runs.
     public let jobs: [HeldJob]
 
     init(_ row: WorkerPage.Row) {
@@ -46,6 +48,7 @@ public struct WorkerInfo: Hashable, Sendable {
         queues = row.queues
         free = Int(row.credits)
         held = Int(row.held)
+        reserved = Int(row.reserved)
         jobs = row.jobs.map {
             HeldJob(job: JobID($0.job), queue: $0.queue, startedAt: Date(milliseconds: $0.startedAt))
         }

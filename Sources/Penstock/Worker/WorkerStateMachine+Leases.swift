@@ -20,6 +20,7 @@ extension WorkerStateMachine {
     mutating func held() -> HeldLeases {
         generation += 1
         var tokens: [LeaseToken] = []
+        var started: [Started.Lease] = []
         for index in queue.indices {
             queue[index].isForeign = true
             tokens.append(queue[index].delivery.token)
@@ -28,9 +29,44 @@ extension WorkerStateMachine {
             guard let lease = slots[index].lease else { continue }
             // What is not listed is no debt on the new connection: its credit is among those of the new subscription.
             slots[index].lease?.isForeign = lease.isHeld
-            if lease.isHeld { tokens.append(lease.delivery.token) }
+            guard lease.isHeld else { continue }
+            tokens.append(lease.delivery.token)
+            if prefetch > 0 && lease.isStarted { started.append(Started.Lease(lease.delivery)) }
         }
-        return HeldLeases(generation: generation, tokens: tokens)
+        return HeldLeases(generation: generation, tokens: tokens, started: started)
+    }
+
+    // MARK: Reserved jobs
+
+    /// The handler of jobs that slots have taken begins.
+    ///
+    /// - Returns: the leases of which the server is to be told.
+    /// - Complexity: O(slots).
+    mutating func start(_ tokens: Set<LeaseToken>) -> [Started.Lease] {
+        var started: [Started.Lease] = []
+        for index in slots.indices {
+            guard let lease = slots[index].lease, lease.isHeld, !lease.isStarted,
+                tokens.contains(lease.delivery.token)
+            else { continue }
+            slots[index].lease?.isStarted = true
+            started.append(Started.Lease(lease.delivery))
+        }
+        return started
+    }
+
+    /// The server asks for jobs back: those that have not started go.
+    mutating func recall(_ tokens: Set<LeaseToken>) -> (returned: Returned, cancelled: Cancelled) {
+        var returned = Returned(queue.filter { tokens.contains($0.delivery.token) })
+        queue.removeAll { tokens.contains($0.delivery.token) }
+        var cancelled = Cancelled()
+        for index in slots.indices {
+            guard let lease = slots[index].lease, lease.isHeld, !lease.isStarted,
+                tokens.contains(lease.delivery.token)
+            else { continue }
+            returned.tokens.append(lease.delivery.token)
+            cancel(index, .recalled, &cancelled)
+        }
+        return (returned, cancelled)
     }
 
     /// Tasks whose jobs are of no use any more.
@@ -135,4 +171,8 @@ extension WorkerStateMachine {
         }
         return (cancelled, tokens)
     }
+}
+
+extension Started.Lease {
+    init(_ delivery: Delivery) { self.init(slot: delivery.slot, token: delivery.token) }
 }

@@ -9,6 +9,9 @@ import PenstockWire
 /// a time, so a batch of short jobs costs few wakes, and long jobs still get
 /// every slot. `Waiter` resumes a parked slot, `Handle` cancels a slot's task.
 ///
+/// A worker that prefetches has more jobs than slots: those in `queue` are
+/// reserved, and are told of when they start.
+///
 /// Slots are opened and closed while the worker runs, as its concurrency
 /// changes. The task of a handler that ignores its cancellation is *left
 /// behind*: its slot gets another one.
@@ -21,6 +24,8 @@ struct WorkerStateMachine<Waiter, Handle> {
         var cancellation: JobCancellation?
         /// A command of the handler's own has ended it, and the handler has not returned yet.
         var isEnded = false
+        /// Its handler has begun; before that the server can ask for it back.
+        var isStarted = false
 
         var isRevoked: Bool { cancellation != nil }
         /// True while the server can still want to hear of it.
@@ -80,11 +85,17 @@ struct WorkerStateMachine<Waiter, Handle> {
     private var concurrencyMax: Int
     /// The concurrency was lowered: more jobs can be under way than may run.
     private var hasShrunk: Bool { concurrency < concurrencyMax }
+    /// Jobs that may be here beside those that run.
+    let prefetch: Int
+    /// A job that a slot has taken has not started yet: ``start(_:)`` says when it does.
+    let startsLater: Bool
     /// The worker ends with the first job that it begins.
     let isSingle: Bool
     private(set) var hasBegunJob = false
 
-    init(concurrency: Int, isSingle: Bool = false) {
+    init(concurrency: Int, prefetch: Int = 0, startsLater: Bool = false, isSingle: Bool = false) {
+        self.prefetch = prefetch
+        self.startsLater = startsLater
         slots = Array(repeating: Slot(), count: concurrency)
         openCount = concurrency
         self.concurrency = concurrency
@@ -106,7 +117,8 @@ struct WorkerStateMachine<Waiter, Handle> {
             openCount -= 1
             return .stop
         }
-        guard let lease = queue.popFirst() else { return .wait }
+        guard var lease = queue.popFirst() else { return .wait }
+        lease.isStarted = !startsLater
         slots[slot].lease = lease
         if isSingle { isStopping = true }
         hasBegunJob = true
@@ -231,12 +243,15 @@ struct WorkerStateMachine<Waiter, Handle> {
 
     mutating func resume() { isPaused = false }
 
-    /// Takes out the last jobs that have come, as far as they are more than may run with those that do.
+    /// Jobs that the worker wants to have at the same time.
+    var wanted: Int { isPaused ? 0 : concurrency + prefetch }
+
+    /// Takes out the last jobs that have come, as far as they are more than may be here with those that run.
     ///
     /// - Complexity: O(slots), once the concurrency was lowered.
     mutating func takeSurplus() -> Returned {
         guard hasShrunk else { return Returned() }
-        let room = concurrency - slots.count { $0.lease?.isHeld == true }
+        let room = concurrency + prefetch - slots.count { $0.lease?.isHeld == true }
         let surplus = queue.dropFirst(max(room, 0))
         defer { queue.removeLast(surplus.count) }
         return Returned(surplus)

@@ -77,7 +77,8 @@ extension Dispatcher {
             guard leases.holds(entry.slot, entry.token) else { continue }
             switch leases[entry.slot].phase {
             case .live: return entry.slot
-            case .finishing: continue
+            // The time of a reserved job has not begun.
+            case .reserved, .recalled, .finishing: continue
             case .pending:
                 // The lease may go on; the command's outcome is not far.
                 entry.deadline = now + Dispatcher.pendingMilliseconds

@@ -17,7 +17,7 @@ extension Dispatcher {
         if lanes[lane].gate?.hasConcurrency == true { requestWrites(of: queue) }
     }
 
-    /// Grants nothing of the queue before `time`.
+    /// Grants nothing of the queue before `time`. What is reserved of it is the caller's to recall.
     mutating func rest(_ queue: QueueID, until time: UInt64) {
         let lane = Int(queue.rawValue)
         addLanes(through: lane)

@@ -49,7 +49,7 @@ extension Dispatcher {
             if let slot = leases.slot(of: entry.job) {
                 // A refill saw it before its outcome was told.
                 let lease = leases[slot]
-                if lease.phase != .live && (lease.turn != entry.turn || lease.queue != entry.queue) {
+                if lease.isEnding && (lease.turn != entry.turn || lease.queue != entry.queue) {
                     disputes.append(Dispute(slot: slot, queue: entry.queue, group: entry.group, turn: entry.turn))
                 }
                 continue
@@ -78,13 +78,13 @@ extension Dispatcher {
             guard lease.turn == entry.turn && lease.queue == entry.queue else {
                 // A lease at another turn is younger than this news: a refill saw the job when it was ready again. The
                 // command that ends it did not know of the news, and is void: then the job stays where it is.
-                if lease.phase != .live {
+                if lease.isEnding {
                     disputes.append(Dispute(slot: slot, queue: lease.queue, group: lease.group, turn: lease.turn))
                 }
                 continue
             }
             switch lease.phase {
-            case .live:
+            case .reserved, .recalled, .live:
                 leases.revoke(slot)
                 freeSlot(of: lease)
                 let place = subscriptions.place(lease.subscription)

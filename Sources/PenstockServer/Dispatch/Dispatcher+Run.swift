@@ -170,6 +170,7 @@ extension Dispatcher {
                 subscription: id,
                 sessionSlot: sessionSlot,
                 lockDuration: subscriptions.entries[place].subscription.lockDuration,
+                isReserved: subscriptions.entries[place].subscription.prefetches,
                 now: now,
                 wall: wall
             )
@@ -193,7 +194,7 @@ extension Dispatcher {
             // A job without data takes a byte too, so that credits always end.
             let taken = max(1, bytes)
             leases.note(slot, flow: flow, bytes: UInt32(taken))
-            if timeout > 0 { limit(slot, until: now &+ timeout) }
+            if timeout > 0 { beginAttempt(slot, timeout, now: now) }
             serveFirstJob(lane)
             subscriptions.entries[place].subscription.creditJobs -= 1
             subscriptions.entries[place].subscription.creditBytes -= taken

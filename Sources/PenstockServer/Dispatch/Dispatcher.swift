@@ -54,6 +54,8 @@ struct Dispatcher: ~Copyable {
     var nextOpening = UInt64.max
     /// Leases that are to be written at once.
     var writeRequests: [UInt32] = []
+    /// Leases whose reserved jobs were started.
+    var startedJobs: [Lease] = []
     /// What a refill read; kept for its memory.
     var scratch: [ReadyEntry] = []
 
@@ -82,12 +84,20 @@ struct Dispatcher: ~Copyable {
 
     // MARK: Leases
 
+    /// The lease that a worker names, or nil where the answer is *fenced*. What a worker does under a reserved lease says
+    /// that its job has been started.
+    @inline(__always)
+    mutating func find(_ slot: UInt32, token: LeaseToken, sessionSlot: UInt32) -> Lease? {
+        leases.find(slot, token: token, sessionSlot: sessionSlot)
+            ?? startUnsaid(slot, token: token, sessionSlot: sessionSlot)
+    }
+
     /// Ends the lease by a command that goes into the next hand-over, and gives its credit back at once.
     ///
     /// - Returns: the lease, or nil where the answer is *fenced*.
     @inline(__always)
     mutating func finish(_ slot: UInt32, token: LeaseToken, sessionSlot: UInt32) -> Lease? {
-        guard let lease = leases.find(slot, token: token, sessionSlot: sessionSlot) else { return nil }
+        guard let lease = find(slot, token: token, sessionSlot: sessionSlot) else { return nil }
         leases.beginFinishing(slot)
         giveBack(lease)
         return lease
@@ -98,7 +108,7 @@ struct Dispatcher: ~Copyable {
     ///
     /// - Returns: the lease, or nil where the answer is *fenced*.
     mutating func suspend(_ slot: UInt32, token: LeaseToken, sessionSlot: UInt32) -> Lease? {
-        guard let lease = leases.find(slot, token: token, sessionSlot: sessionSlot) else { return nil }
+        guard let lease = find(slot, token: token, sessionSlot: sessionSlot) else { return nil }
         leases.suspend(slot)
         return lease
     }

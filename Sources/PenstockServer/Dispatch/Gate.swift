@@ -19,6 +19,7 @@ struct Gate {
     /// Jobs that may run at a time; 0: any number.
     private(set) var concurrency = 0
     private(set) var rate = RateLimit.none
+    private(set) var forbidsPrefetch = false
     /// Leases of the queue, whatever their phase: a slot is free when what ended its lease is durable.
     var leased: Int
     /// Grants of the window that ends at `windowEnd`.
@@ -61,6 +62,7 @@ struct Gate {
     mutating func set(_ settings: QueueSettings) {
         isPaused = settings.isPaused
         concurrency = Int(settings.concurrency)
+        forbidsPrefetch = settings.forbidsPrefetch
         if rate != settings.rate {
             rate = settings.rate
             (granted, windowEnd) = (0, 0)
@@ -77,4 +79,10 @@ struct Gate {
 
     /// It holds nothing back, and never will.
     func isIdle(now: UInt64) -> Bool { !isPaused && concurrency == 0 && rate == .none && restsUntil <= now }
+}
+
+extension QueueSettings {
+    /// They bound how many jobs begin, or run. A reserved job does neither, and would keep others from it: so nobody
+    /// prefetches from such a queue.
+    var forbidsPrefetch: Bool { concurrency > 0 || rate != .none }
 }

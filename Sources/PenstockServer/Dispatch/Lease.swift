@@ -4,7 +4,11 @@ import PenstockWire
 /// What a worker holds a job by. A plain value of the lease table: no references, so a copy is a few moves.
 struct Lease: Sendable {
     enum Phase: UInt8, Sendable {
-        /// The worker has the job.
+        /// The worker has the job, and may begin it, but has not said that it did. For everybody else the job waits.
+        case reserved
+        /// The server has asked for a reserved job back. No sign of life prolongs it.
+        case recalled
+        /// The worker runs the job.
         case live
         /// A command has been handed over that may end the lease, and its outcome is not told yet. Till then the lease
         /// can't expire, and its token counts for no other command.
@@ -19,9 +23,9 @@ struct Lease: Sendable {
     /// The job's turn when it was granted: a return gives it back.
     var turn: Turn
     var flow: FlowID
-    /// Milliseconds of the monotonic clock.
+    /// Milliseconds of the monotonic clock: when it was granted, or, where its job was reserved, recalled or started.
     var grantedAt: UInt64
-    /// Milliseconds of the wall clock.
+    /// Milliseconds of the wall clock; of a reserved job, when it was granted.
     var startedAt: UInt64
     /// The one whose credits it took; none for a restored lease.
     var subscription: SubscriptionID
@@ -42,10 +46,22 @@ struct Lease: Sendable {
     var settled: UInt64 = 0
     /// When its attempt has to have ended, on the monotonic clock; 0: at any time.
     var attemptEnd: UInt64 = 0
+    /// Milliseconds that the attempt of a reserved job may take, from its start on; 0: any.
+    var timeout: UInt64 = 0
 
     /// The lease ends at this time of the monotonic clock, where the session was last heard at `lastHeard`.
     @inline(__always)
-    func deadline(lastHeard: UInt64) -> UInt64 { max(grantedAt, lastHeard) &+ UInt64(lockDuration) }
+    func deadline(lastHeard: UInt64) -> UInt64 {
+        (phase == .recalled ? grantedAt : max(grantedAt, lastHeard)) &+ UInt64(lockDuration)
+    }
+
+    /// Its job was not started, as far as the server knows.
+    @inline(__always)
+    var isReserved: Bool { phase == .reserved || phase == .recalled }
+
+    /// A command may be ending it.
+    @inline(__always)
+    var isEnding: Bool { phase == .pending || phase == .finishing }
 }
 
 extension Lease {

@@ -10,6 +10,14 @@ import PenstockWire
 ///               \----> suspend -> pending ---------> free
 ///               ^--- goOn ----------/
 ///
+/// where the job of a worker that prefetches is *reserved* first:
+///
+///     grant -> reserved -> recall -> recalled
+///                  \-> start -> live <-/           each can be revoked
+///
+/// For the engine a reserved job has no lease: to begin with, it may be run or
+/// not. So no reservation is ever written, and its end needs no command.
+///
 /// *Pending* is the time of a command that may end the lease or not: only its
 /// outcome tells. For the engine such a lease is a live one, until the command
 /// itself ends it.
@@ -35,20 +43,22 @@ struct LeaseTable: ~Copyable {
     /// The last commit whose outcome was told.
     var settled: UInt64 = 0
 
-    private var leases: [Lease] = []
-    private var vacantSlots: [UInt32] = []
-    private var index = JobSlotIndex()
+    var leases: [Lease] = []
+    var vacantSlots: [UInt32] = []
+    var index = JobSlotIndex()
     private var counter: UInt64 = 0
     /// Leases that are live or pending.
-    private(set) var liveCount = 0
+    var liveCount = 0
+    /// Leases that are reserved or recalled.
+    var reservedCount = 0
 
-    private var changes: [SlotChange] = []
+    var changes: [SlotChange] = []
     private var struckOutCount = 0
 
     /// No live lease ends before this time: when a timer is to call ``expired(now:lastHeard:into:)``, which raises it.
-    private(set) var nextDeadline = UInt64.max
+    var nextDeadline = UInt64.max
     /// No lease has to be written before this time: when a timer is to call ``unwritten(grantedUpTo:into:)``.
-    private(set) var nextWrite = UInt64.max
+    var nextWrite = UInt64.max
 
     init(epoch: UInt64, writeAfter: UInt64 = 500) {
         self.epoch = epoch
@@ -88,7 +98,7 @@ struct LeaseTable: ~Copyable {
 
     // MARK: Beginning
 
-    /// Grants a job. Returns the slot and token, or nil where the job has a lease.
+    /// Grants a job, or reserves it. Returns the slot and token, or nil where the job has a lease.
     @inline(__always)
     mutating func grant(
         _ job: JobID,
@@ -98,6 +108,7 @@ struct LeaseTable: ~Copyable {
         subscription: SubscriptionID,
         sessionSlot: UInt32,
         lockDuration: UInt32,
+        isReserved: Bool = false,
         now: UInt64,
         wall: UInt64
     ) -> (slot: UInt32, token: LeaseToken)? {
@@ -120,8 +131,9 @@ struct LeaseTable: ~Copyable {
             change: UInt32(changes.count)
         )
         lease.settled = settled
+        if isReserved { lease.phase = .reserved }
         place(lease, at: slot)
-        nextWrite = min(nextWrite, now &+ writeAfter)
+        if !isReserved { nextWrite = min(nextWrite, now &+ writeAfter) }
         return (slot, lease.token)
     }
 
@@ -193,9 +205,13 @@ struct LeaseTable: ~Copyable {
 
     @inline(__always)
     private mutating func enter(_ lease: Lease, at slot: UInt32) {
-        liveCount &+= 1
         nextDeadline = min(nextDeadline, lease.grantedAt &+ UInt64(lease.lockDuration))
-        changes.append(SlotChange(slot: slot, job: lease.job))
+        if lease.phase == .reserved {
+            reservedCount &+= 1
+        } else {
+            liveCount &+= 1
+            changes.append(SlotChange(slot: slot, job: lease.job))
+        }
     }
 
     /// Notes what the job's row told, and what credit the lease took.
@@ -229,7 +245,7 @@ struct LeaseTable: ~Copyable {
     @discardableResult
     mutating func free(_ slot: UInt32) -> Lease {
         let lease = leases[Int(slot)]
-        precondition(lease.phase != .live && !lease.isVacant, "only a finishing or a pending lease is freed")
+        precondition(lease.isEnding && !lease.isVacant, "only a finishing or a pending lease is freed")
         if lease.phase == .pending {
             liveCount &-= 1
             noteEnd(slot)
@@ -266,13 +282,18 @@ struct LeaseTable: ~Copyable {
         Int(slot) < leases.count && !leases[Int(slot)].isVacant && leases[Int(slot)].phase == .live
     }
 
-    /// Ends a live lease at once: it was never given, or a durable command took the job away.
+    /// Ends a live or a reserved lease at once: it was never given, its job was not started, or a durable command took the
+    /// job away.
     @discardableResult
     mutating func revoke(_ slot: UInt32) -> Lease {
         let lease = leases[Int(slot)]
-        precondition(lease.phase == .live && !lease.isVacant, "only a live lease is revoked")
-        liveCount &-= 1
-        noteEnd(slot)
+        precondition(!lease.isEnding && !lease.isVacant, "only a live or a reserved lease is revoked")
+        if lease.isReserved {
+            reservedCount &-= 1
+        } else {
+            liveCount &-= 1
+            noteEnd(slot)
+        }
         vacate(slot)
         return lease
     }
@@ -313,100 +334,5 @@ struct LeaseTable: ~Copyable {
         }
         changes.removeAll(keepingCapacity: true)
         struckOutCount = 0
-    }
-
-    // MARK: Rare walks, each O(slots)
-
-    /// Calls `body` with each live lease that `isIncluded`.
-    borrowing func forEachLive(
-        where isIncluded: (Lease) -> Bool = { _ in true },
-        _ body: (UInt32, Lease) -> Void
-    ) {
-        for slot in leases.indices where leases[slot].phase == .live && !leases[slot].isVacant {
-            if isIncluded(leases[slot]) { body(UInt32(slot), leases[slot]) }
-        }
-    }
-
-    /// Calls `body` with each lease, whatever its phase: for a reader its job is active.
-    borrowing func forEachHeld(_ body: (UInt32, Lease) -> Void) {
-        for slot in leases.indices where !leases[slot].isVacant { body(UInt32(slot), leases[slot]) }
-    }
-
-    /// Appends the slots of the live leases that have lasted since `time` or longer, and are to be written.
-    ///
-    /// One that was told of once is not told of again. `.max` takes all of them, for a clean stop.
-    mutating func unwritten(grantedUpTo time: UInt64, into slots: inout [UInt32]) {
-        var next = UInt64.max
-        for slot in leases.indices {
-            let lease = leases[slot]
-            if lease.isVacant || lease.phase != .live || lease.isWriteRequested { continue }
-            if lease.grantedAt <= time {
-                leases[slot].isWriteRequested = true
-                slots.append(UInt32(slot))
-            } else {
-                next = min(next, lease.grantedAt &+ writeAfter)
-            }
-        }
-        // Each call walks over all slots: leases that come of age shortly after one another share a walk.
-        nextWrite = next == .max ? .max : max(next, time &+ writeAfter &+ writeAfter / 4)
-    }
-
-    /// Appends the slots of the live leases that have run out. The caller ends each of them.
-    ///
-    /// - Parameters:
-    ///   - now: milliseconds of the monotonic clock.
-    ///   - lastHeard: when something complete last arrived from a session, on the same clock.
-    mutating func expired(now: UInt64, lastHeard: (UInt32) -> UInt64, into slots: inout [UInt32]) {
-        var next = UInt64.max
-        for slot in leases.indices {
-            let lease = leases[slot]
-            if lease.isVacant || lease.phase != .live { continue }
-            let deadline = lease.deadline(lastHeard: lastHeard(lease.sessionSlot))
-            if deadline <= now {
-                slots.append(UInt32(slot))
-            } else {
-                next = min(next, deadline)
-            }
-        }
-        nextDeadline = next
-    }
-
-    /// Moves the deadlines by the time for which the server was frozen, in milliseconds. What was heard last of a
-    /// session is moved by its owner.
-    mutating func shift(by gap: UInt64) {
-        for slot in leases.indices {
-            leases[slot].grantedAt &+= gap
-            if leases[slot].attemptEnd > 0 { leases[slot].attemptEnd &+= gap }
-        }
-        if nextDeadline != .max { nextDeadline &+= gap }
-    }
-
-    /// Frees memory where half of the slots, at the end, are vacant. For a slow timer.
-    mutating func trim() {
-        guard leases.count > 1024, heldCount * 4 < leases.count else { return }
-        let keptCount = (leases.lastIndex { !$0.isVacant } ?? -1) + 1
-        guard keptCount < leases.count / 2 else { return }
-        // Into new memory: an array that only loses elements keeps what it has.
-        var kept: [Lease] = []
-        kept.reserveCapacity(keptCount)
-        for slot in 0..<keptCount { kept.append(leases[slot]) }
-        leases = kept
-        vacantSlots = leases.indices.reversed().filter { leases[$0].isVacant }.map { UInt32($0) }
-    }
-
-    /// Traps where slots, index and counts disagree. For tests.
-    borrowing func checkInvariants() {
-        index.checkInvariants()
-        var held = 0
-        var live = 0
-        for slot in leases.indices where !leases[slot].isVacant {
-            held += 1
-            if leases[slot].phase != .finishing { live += 1 }
-            precondition(index.slot(of: leases[slot].job) == UInt32(slot))
-            precondition(leases[slot].token != .none)
-        }
-        precondition(held == index.count && live == liveCount)
-        precondition(vacantSlots.count + held == leases.count)
-        for slot in vacantSlots { precondition(leases[Int(slot)].isVacant) }
     }
 }

@@ -29,6 +29,8 @@ struct Subscription {
     let worker: String
     /// For each queue, how many jobs it gives in its turn; empty: one each.
     let weights: [UInt8]
+    /// What it is given is reserved until its worker has started it.
+    let prefetches: Bool
     /// Its connection has too much unsent output.
     var isBlocked = false
     /// It gets nothing more.
@@ -43,7 +45,8 @@ struct Subscription {
         creditBytes: Int,
         lockDuration: UInt32,
         worker: String = "",
-        weights: [UInt8] = []
+        weights: [UInt8] = [],
+        prefetches: Bool = false
     ) {
         self.connection = connection
         self.sessionSlot = sessionSlot
@@ -54,6 +57,7 @@ struct Subscription {
         self.lockDuration = lockDuration
         self.worker = worker
         self.weights = weights
+        self.prefetches = prefetches
     }
 
     /// It can be given a job now.

@@ -78,6 +78,26 @@ struct SchedulerCalendar {
         }
     }
 
+    /// When a scheduler will run, as wall times: an occurrence for each run, as if each could be made. The first may be over
+    /// already, where its run is about to be made.
+    ///
+    /// - Throws: `invalidSchedule` where its time zone can't be read any more.
+    func upcoming(_ runs: UpcomingRuns, count: Int, at now: Moment) throws(WireError) -> [UInt64] {
+        let clock = SchedulerClock(runs.rule.schedule)
+        let count = Int(min(UInt64(count), runs.left))
+        guard runs.times.due != 0, count > 0 else { return [] }
+        let schedule = try schedule(runs.rule, runs.times)
+        var found: [UInt64] = []
+        var occurrence = runs.times.due
+        while occurrence <= runs.times.end {
+            found.append(clock == .wall ? occurrence : now.wall + occurrence - min(occurrence, now.elapsed))
+            // What comes after one that is over comes after now.
+            guard found.count < count, let next = schedule.next(after: max(occurrence, now[clock])) else { break }
+            occurrence = next
+        }
+        return found
+    }
+
     /// A later look at a scheduler about which nothing can be said.
     func postponed(_ scheduler: DueScheduler, at now: Moment) -> SchedulerRun {
         let next = now[scheduler.clock] + SchedulerCalendar.postponedMilliseconds

@@ -53,6 +53,23 @@ extension Server {
         stage(command)
     }
 
+    // MARK: Reads
+
+    /// When a scheduler will run.
+    func nextRuns(
+        _ request: GetNextRuns,
+        _ reads: Reads,
+        _ snapshot: borrowing ReadTransaction
+    ) throws(Reads.Failure) -> NextRunTimes {
+        let runs = try reads.upcomingRuns(of: request.id, snapshot)
+        do throws(WireError) {
+            let times = try calendar().upcoming(runs, count: Int(request.count), at: moment)
+            return NextRunTimes(commit: snapshot.id, times: times)
+        } catch {
+            throw .refused(error)
+        }
+    }
+
     // MARK: Runs
 
     /// Asks for the runs of the schedulers that are due.

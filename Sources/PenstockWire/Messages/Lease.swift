@@ -160,7 +160,7 @@ package struct Fail: WireMessage {
     }
 }
 
-/// Leases given back: each job returns to its place, and no attempt is counted.
+/// Leases given back, reserved ones too: each job returns to its place, and no attempt is counted.
 ///
 ///     u32 count | count x u64 token
 package struct Release: WireMessage {

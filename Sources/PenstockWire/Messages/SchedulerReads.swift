@@ -101,3 +101,60 @@ package struct SchedulerPage: WireMessage {
         }
     }
 }
+
+/// Asks when a scheduler will run.
+///
+///     str8 id | u32 count
+package struct GetNextRuns: WireMessage {
+    package static let opcode = Opcode.getNextRuns
+    package static let isReply = false
+    package var id: String
+    /// Occurrences, 1 to ``Limits/nextRunsMax``.
+    package var count: UInt32
+
+    package init(id: String, count: UInt32) {
+        self.id = id
+        self.count = count
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.string8(id)
+        writer.u32(count)
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        id = try reader.string8("scheduler's id")
+        count = try reader.u32()
+        guard (1...UInt32(Limits.nextRunsMax)).contains(count) else {
+            throw WireError(.invalidRequest, "\(count) runs; 1 to \(Limits.nextRunsMax) are allowed.")
+        }
+    }
+}
+
+/// The answer to ``GetNextRuns``.
+///
+///     u64 commit | u32 runs | runs x u64 wall time
+package struct NextRunTimes: WireMessage {
+    package static let opcode = Opcode.getNextRuns
+    package static let isReply = true
+    package var commit: UInt64
+    /// Wall times in their order; fewer than were asked for where limit or end come before.
+    package var times: [UInt64]
+
+    package init(commit: UInt64, times: [UInt64]) {
+        self.commit = commit
+        self.times = times
+    }
+
+    package func encode(into writer: inout WireWriter) {
+        writer.u64(commit)
+        writer.u32(UInt32(times.count))
+        for time in times { writer.u64(time) }
+    }
+
+    package init(from reader: inout WireReader) throws(WireError) {
+        commit = try reader.u64()
+        times = []
+        for _ in 0..<(try reader.count32(bytesEach: 8)) { times.append(try reader.u64()) }
+    }
+}

@@ -1,6 +1,6 @@
 /// A wish for jobs of one or more queues, with one pool of credits. The header's stream names it.
 ///
-///     u16 count | count x str8 queue | u32 jobs | u32 bytes | u32 lockDuration | str8 worker | options (1 weights)
+///     u16 count | count x str8 queue | u32 jobs | u32 bytes | u32 lockDuration | str8 worker | options (1 weights, 2 prefetch)
 package struct Subscribe: WireMessage {
     package static let opcode = Opcode.subscribe
     package static let isReply = false
@@ -15,6 +15,8 @@ package struct Subscribe: WireMessage {
     package var worker: String
     /// For each queue, how many jobs it gives in its turn; empty: one each.
     package var weights: [UInt8]
+    /// What is delivered is reserved, until ``Started`` says that it was started.
+    package var prefetches: Bool
 
     package init(
         queues: [String],
@@ -22,7 +24,8 @@ package struct Subscribe: WireMessage {
         creditBytes: UInt32 = UInt32(Limits.creditBytesMax),
         lockDuration: UInt32 = 0,
         worker: String = "",
-        weights: [UInt8] = []
+        weights: [UInt8] = [],
+        prefetches: Bool = false
     ) {
         self.queues = queues
         self.creditJobs = creditJobs
@@ -30,6 +33,7 @@ package struct Subscribe: WireMessage {
         self.lockDuration = lockDuration
         self.worker = worker
         self.weights = weights
+        self.prefetches = prefetches
     }
 
     package func encode(into writer: inout WireWriter) {
@@ -39,11 +43,16 @@ package struct Subscribe: WireMessage {
         writer.u32(creditBytes)
         writer.u32(lockDuration)
         writer.string8(worker)
-        writer.u8(weights.isEmpty ? 0 : 1)
-        guard !weights.isEmpty else { return }
-        writer.u16(SubscribeOptionTag.weights | OptionTag.mustUnderstand)
-        writer.u16(UInt16(weights.count))
-        for weight in weights { writer.u8(weight) }
+        writer.u8((weights.isEmpty ? 0 : 1) + (prefetches ? 1 : 0))
+        if !weights.isEmpty {
+            writer.u16(SubscribeOptionTag.weights | OptionTag.mustUnderstand)
+            writer.u16(UInt16(weights.count))
+            for weight in weights { writer.u8(weight) }
+        }
+        if prefetches {
+            writer.u16(SubscribeOptionTag.prefetch | OptionTag.mustUnderstand)
+            writer.u16(0)
+        }
     }
 
     package init(from reader: inout WireReader) throws(WireError) {
@@ -61,12 +70,19 @@ package struct Subscribe: WireMessage {
         lockDuration = try reader.u32()
         worker = try reader.string8("worker name")
         weights = []
+        prefetches = false
         for _ in 0..<Int(try reader.u8()) {
             let tag = try reader.u16()
             let length = Int(try reader.u16())
-            if tag & ~OptionTag.mustUnderstand == SubscribeOptionTag.weights {
+            switch tag & ~OptionTag.mustUnderstand {
+            case SubscribeOptionTag.weights:
                 weights = try Subscribe.weights(&reader, length, queues: count, isRepeated: !weights.isEmpty)
-            } else {
+            case SubscribeOptionTag.prefetch:
+                guard !prefetches, length == 0 else {
+                    throw WireError(.invalidOption, "The option prefetch stands once, and has no value.")
+                }
+                prefetches = true
+            default:
                 _ = try reader.range(length)
                 if tag & OptionTag.mustUnderstand != 0 { throw .unknownOption(tag) }
             }
@@ -95,6 +111,7 @@ package struct Subscribe: WireMessage {
 /// The numbers of a subscription's options.
 package enum SubscribeOptionTag {
     package static let weights: UInt16 = 1
+    package static let prefetch: UInt16 = 2
 }
 
 /// The server's answer to ``Subscribe``.
@@ -207,7 +224,7 @@ package struct Delivery: Equatable, Sendable {
     package var attemptsMade: UInt16
     package var hasDependencies: Bool
     package var contentType: ContentType
-    /// Counts this lease.
+    /// Counts this lease, as one whose job is started.
     package var attemptsStarted: UInt32
     package var stalledCount: UInt32
     package var priority: UInt32

@@ -33,7 +33,7 @@ package struct GetWorkers: WireMessage {
 ///
 ///     u64 next | u32 rows
 ///     rows x (u64 u64 session | str8 client | str8 peer | u8 flags (1 connected, 2 subscribed) | str8 worker
-///             u16 queues | queues x str8 | u32 credits | u32 held | u16 jobs | jobs x (u64 job | str8 queue | u64 startedAt))
+///             u16 queues | queues x str8 | u32 credits | u32 held | u32 reserved | u16 jobs | jobs x (u64 job | str8 queue | u64 startedAt))
 package struct WorkerPage: WireMessage {
     package static let opcode = Opcode.getWorkers
     package static let isReply = true
@@ -54,7 +54,7 @@ package struct WorkerPage: WireMessage {
     }
 
     package struct Row: Equatable, Sendable {
-        package static let byteCountMin = 32
+        package static let byteCountMin = 36
 
         package var session = SessionID(high: 0, low: 0)
         package var client = ""
@@ -67,9 +67,10 @@ package struct WorkerPage: WireMessage {
         package var queues: [String] = []
         /// Jobs that it could be given now.
         package var credits: UInt32 = 0
-        /// Jobs that it holds.
+        /// Jobs that it holds and that it has started, the first of which are in ``jobs``.
         package var held: UInt32 = 0
-        /// The first of them.
+        /// Jobs that are reserved for it.
+        package var reserved: UInt32 = 0
         package var jobs: [Job] = []
 
         package init() {}
@@ -97,6 +98,7 @@ package struct WorkerPage: WireMessage {
             for queue in row.queues { writer.string8(queue) }
             writer.u32(row.credits)
             writer.u32(row.held)
+            writer.u32(row.reserved)
             writer.u16(UInt16(row.jobs.count))
             for job in row.jobs {
                 writer.jobID(job.job)
@@ -132,6 +134,7 @@ extension WorkerPage.Row {
         for _ in 0..<(try reader.count16(bytesEach: 1)) { queues.append(try reader.string8("queue name")) }
         credits = try reader.u32()
         held = try reader.u32()
+        reserved = try reader.u32()
         for _ in 0..<(try reader.count16(bytesEach: WorkerPage.Job.byteCountMin)) {
             let job = try reader.jobID()
             let queue = try reader.string8("queue name")

@@ -20,9 +20,6 @@ import Testing
         let done = Record<Void>()
         let worker = Worker(client, queue: queue) { (job: Job<RawPayload>) in done.add(()) }
         try await running(worker) { await done.wait(for: count) }
-        // What the handlers ended with has been sent then, and is stored a moment later.
-        let isStored = try await eventually { try await Queue(queue, client).counts().active == 0 }
-        #expect(isStored)
     }
 
     private func set(_ server: TestServer, to date: Date) {
@@ -103,6 +100,48 @@ import Testing
             try await client.schedulers.remove("end")
             #expect(await code { try await client.schedulers.remove("end") } == .schedulerNotFound)
             #expect(try await info(client, "limit") == nil)
+        }
+    }
+
+    @Test func `the server tells the next runs, over a change of clocks, up to the limit and the end`() async throws {
+        try await withPenstock { server, client in
+            let noon = try Date("2027-03-26T12:00:00Z", strategy: .iso8601)
+            set(server, to: noon)
+            let schedulers = client.schedulers
+            let daily = Schedule.cron("30 2 * * *", timeZone: "Europe/Berlin")
+            func dates(_ texts: String...) throws -> [Date] { try texts.map { try Date($0, strategy: .iso8601) } }
+            try await schedulers.upsert("daily", daily, adds: work)
+            // 02:30 is left out on the 28th.
+            let days = try dates("2027-03-27T01:30:00Z", "2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z")
+            #expect(try await schedulers.nextRuns(of: "daily", count: 3) == days)
+            #expect(try await schedulers.nextRuns(of: "daily", count: 100).count == 100)
+            try await schedulers.upsert("limit", daily, adds: work, limit: 2)
+            #expect(try await schedulers.nextRuns(of: "limit") == Array(days[..<2]))
+            try await schedulers.upsert("end", daily, adds: work, end: days[1])
+            #expect(try await schedulers.nextRuns(of: "end") == Array(days[..<2]))
+            server.advance(by: .seconds(14 * 3600))
+            #expect(try await hasRun(client, "limit", 1))
+            #expect(try await schedulers.nextRuns(of: "limit") == [days[1]])
+            // What a run added is unfinished until then, and no other is made.
+            _ = try await Queue("q", client).drain()
+            server.advance(by: .seconds(24 * 3600))
+            #expect(try await hasRun(client, "limit", 2))
+            #expect(try await schedulers.nextRuns(of: "limit").isEmpty)
+            #expect(try await schedulers.nextRuns(of: "end").isEmpty)
+        }
+    }
+
+    @Test func `next runs of no scheduler, and more of them than may be asked for, are refused`() async throws {
+        try await withPenstock { _, client in
+            let schedulers = client.schedulers
+            #expect(await code { try await schedulers.nextRuns(of: "none") } == .schedulerNotFound)
+            #expect(await code { try await schedulers.nextRuns(of: "") } == .invalidName)
+            try await schedulers.upsert("hourly", .every(.seconds(3600)), adds: work)
+            for count in [0, -1, 101] {
+                #expect(await code { try await schedulers.nextRuns(of: "hourly", count: count) } == .invalidRequest)
+            }
+            let runs = try await schedulers.nextRuns(of: "hourly", count: 3)
+            #expect(zip(runs, runs.dropFirst()).map { $1.timeIntervalSince($0) } == [3600, 3600])
         }
     }
 

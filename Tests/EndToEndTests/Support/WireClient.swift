@@ -296,7 +296,8 @@ final class WireClient {
         stream: UInt32 = 1,
         jobs: UInt32 = 1,
         bytes: UInt32 = 1 << 20,
-        lockDuration: UInt32 = 0
+        lockDuration: UInt32 = 0,
+        prefetches: Bool = false
     ) throws -> Subscribed {
         try request(
             Subscribe(
@@ -304,7 +305,8 @@ final class WireClient {
                 creditJobs: jobs,
                 creditBytes: bytes,
                 lockDuration: lockDuration,
-                worker: "wire"
+                worker: "wire",
+                prefetches: prefetches
             ),
             stream: stream,
             Subscribed.self

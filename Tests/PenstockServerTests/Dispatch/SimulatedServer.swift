@@ -15,6 +15,8 @@ import Testing
 /// - no job of its queue that was told of, is ready in the snapshot and has no lease stands before it;
 /// - the job was not granted before since it became ready, unless that lease was revoked;
 /// - what is set of its queue allows it: it is not paused, has a slot, and its rate lets the job go.
+///
+/// Some subscriptions prefetch: what they are granted is reserved, then started, or given back as if it had not been granted.
 struct SimulatedServer: ~Copyable {
     enum Command {
         case add(QueueID, GroupID, Turn)
@@ -235,11 +237,14 @@ struct SimulatedServer: ~Copyable {
             if let job = snapshot.index.keys.sorted().randomElement(using: &random) {
                 gathering.append(.move(job, turn()))
             }
-        case 6, 7, 8: endLease()
+        case 6, 7: endLease()
+        case 8: changeReservation()
         case 9: subscribe()
         case 10:
             if subscriptions.count > 4, random.oneIn(2) {
-                dispatcher.unsubscribe(subscriptions.remove(at: random.below(subscriptions.count)))
+                let id = subscriptions.remove(at: random.below(subscriptions.count))
+                dispatcher.unsubscribe(id)
+                if random.oneIn(2) { cancelReservations(of: id) }
             }
         case 11:
             if let id = subscriptions.randomElement(using: &random) {
@@ -300,17 +305,51 @@ struct SimulatedServer: ~Copyable {
                 queues: queues,
                 creditJobs: random.below(5),
                 creditBytes: random.below(20),
-                lockDuration: 1000
+                lockDuration: 1000,
+                prefetches: random.oneIn(2)
             )
         )
         subscriptions.append(id)
+    }
+
+    /// The worker of a reserved job starts it, or gives it back; or the server asks for it.
+    mutating func changeReservation() {
+        let reserved = snapshot.held.values.filter { dispatcher.leases[$0.slot].isReserved }
+        guard let grant = reserved.sorted(by: { $0.slot < $1.slot }).randomElement(using: &random) else { return }
+        switch random.below(3) {
+        case 0:
+            let isStarted = dispatcher.start(
+                grant.slot,
+                token: grant.token,
+                sessionSlot: grant.sessionSlot,
+                now: snapshot.now,
+                wall: 0
+            )
+            #expect(isStarted)
+        case 1: _ = dispatcher.recall(grant.entry.queue, now: snapshot.now)
+        default:
+            dispatcher.cancelReservation(grant.slot)
+            forget(grant.entry.job)
+        }
+    }
+
+    mutating func cancelReservations(of id: SubscriptionID) {
+        let reserved = snapshot.held.values.filter { $0.subscription == id && dispatcher.leases[$0.slot].isReserved }
+        dispatcher.cancelReservations(of: id)
+        for grant in reserved { forget(grant.entry.job) }
+    }
+
+    /// The job is as if it had never been granted.
+    private mutating func forget(_ job: JobID) {
+        snapshot.held[job] = nil
+        snapshot.granted[job] = nil
     }
 
     mutating func endLease() {
         // A finishing lease is held too, and fenced.
         guard let job = snapshot.held.keys.sorted().randomElement(using: &random), let grant = snapshot.held[job]
         else { return }
-        let isLive = dispatcher.leases[grant.slot].phase == .live
+        let isLive = !dispatcher.leases[grant.slot].isEnding
         if random.oneIn(3) {
             let lease = dispatcher.suspend(grant.slot, token: grant.token, sessionSlot: grant.sessionSlot)
             #expect((lease != nil) == isLive)
@@ -343,7 +382,7 @@ struct SimulatedServer: ~Copyable {
         }
         var live: [UInt32: JobID] = [:]
         dispatcher.leases.forEachHeld { slot, lease in
-            if lease.phase != .finishing { live[slot] = lease.job }
+            if lease.phase != .finishing && !lease.isReserved { live[slot] = lease.job }
         }
         #expect(live == engineSlots, "the engine's lease set is the live and the pending leases")
         applying = (gathering, Array(live.values))

@@ -105,7 +105,8 @@ extension Dispatcher {
         bytes: Int = 1 << 20,
         connection: UInt32 = 1,
         session: UInt32 = 1,
-        stream: UInt32 = 1
+        stream: UInt32 = 1,
+        prefetches: Bool = false
     ) -> SubscriptionID {
         subscribe(
             Subscription(
@@ -115,7 +116,8 @@ extension Dispatcher {
                 queues: queues.map { QueueID($0) },
                 creditJobs: jobs,
                 creditBytes: bytes,
-                lockDuration: 30_000
+                lockDuration: 30_000,
+                prefetches: prefetches
             )
         )
     }

@@ -163,6 +163,7 @@ extension SeededRandom {
             row.queues = random.list { $0.text() }
             row.credits = random.number()
             row.held = random.number()
+            row.reserved = random.number()
             row.jobs = random.list { .init(job: $0.job(), queue: $0.text(), startedAt: $0.number()) }
             return row
         }

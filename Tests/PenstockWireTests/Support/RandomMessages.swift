@@ -338,7 +338,8 @@ extension SeededRandom {
             creditBytes: number(),
             lockDuration: number(),
             worker: text(),
-            weights: bool() ? queues.map { _ in max(1, number()) } : []
+            weights: bool() ? queues.map { _ in max(1, number()) } : [],
+            prefetches: bool()
         )
     }
 

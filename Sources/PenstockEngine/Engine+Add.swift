@@ -241,24 +241,20 @@ extension Engine {
         let queue = Int(record.queue.rawValue) - 1
         queues[queue].counts[record.state] += 1
         markDirty(record.queue)
-        try tell(.added, node.job, record, transaction, &result)
         switch record.state {
         case .waiting:
             let entry = ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: node.job)
             try putReady(entry, &transaction)
             result.ready.append(entry)
-            try tell(.waiting, node.job, record, transaction, &result)
             if options.ttl > 0 { try beginStartLimit(record, of: node.job, &transaction) }
         case .delayed:
             try putDelayed(record, node.job, &transaction)
             if options.at > 0 {
                 try putEmpty(DelayedKey(due: options.at, job: node.job), in: tables.timed, &transaction)
             }
-            try tell(.delayed, node.job, record, with: .delay(record.due - meta.elapsed), transaction, &result)
-        default:
-            try putEmpty(JobListKey(record, node.job), in: tables.jobLists, &transaction)
-            try tell(.waitingChildren, node.job, record, transaction, &result)
+        default: try putEmpty(JobListKey(record, node.job), in: tables.jobLists, &transaction)
         }
+        if interest.isOn { try tellAdded(node.job, record, transaction, &result) }
         return record.state
     }
 

@@ -19,7 +19,7 @@ extension Engine {
         if record.flags.contains(.hasRetention) { queues[Int(record.queue.rawValue) - 1].mayHaveRetentions = true }
         try putEmpty(JobListKey(record, job), in: tables.jobLists, &transaction)
         try rewrite(&record, of: job, outcome: kind, outcome, &transaction)
-        try tellEnd(of: job, record, outcome, transaction, &result)
+        if interest.isOn { try tellEnd(of: job, record, outcome, transaction, &result) }
         if record.marks.contains(.repeats) { try goOnRepeating(job, record, &transaction) }
         if record.marks.contains(.hasDeduplication) { try endDeduplication(of: job, record, &transaction, &result) }
         if record.dependents > 0 {
@@ -28,7 +28,7 @@ extension Engine {
         }
     }
 
-    @inline(__always)
+    @inline(never)
     private mutating func tellEnd(
         of job: JobID,
         _ record: JobRecord,

@@ -47,10 +47,12 @@ extension Engine {
 
     /// Tells what happened to a job, if anybody listens.
     ///
+    /// What happens to every job looks at the flag before it calls this.
+    ///
     /// - Parameters:
     ///   - record: the job's; its payload row is there.
     ///   - failure: `str16 message | bytes32 details`, of which the message is told; or nothing.
-    @inline(__always)
+    @inline(never)
     mutating func tell(
         _ kind: EventKind,
         _ job: JobID,
@@ -61,11 +63,34 @@ extension Engine {
         _ result: inout BatchResult
     ) throws(LMDBError) {
         guard interest.isOn else { return }
-        try gather(kind, job, record, details, failure: failure, transaction, &result)
+        let message = try decode { () throws(WireError) -> ByteRange in
+            if failure.isEmpty { return .empty }
+            var reader = WireReader(failure)
+            return try reader.range16()
+        }
+        let text = failure.extracting(message).prefix(bytes: PenstockWire.Limits.eventMessageBytesMax)
+        try tell(kind, job, record, with: details, data: text, transaction, &result)
+    }
+
+    /// Tells that a job is stored, and what it waits for.
+    @inline(never)
+    mutating func tellAdded(
+        _ job: JobID,
+        _ record: JobRecord,
+        _ transaction: borrowing WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        try tell(.added, job, record, transaction, &result)
+        switch record.state {
+        case .waiting: try tell(.waiting, job, record, transaction, &result)
+        case .delayed:
+            try tell(.delayed, job, record, with: .delay(record.due - meta.elapsed), transaction, &result)
+        default: try tell(.waitingChildren, job, record, transaction, &result)
+        }
     }
 
     /// Tells what happened to a job, and the bytes that belong to it.
-    @inline(__always)
+    @inline(never)
     mutating func tell(
         _ kind: EventKind,
         _ job: JobID,
@@ -75,42 +100,9 @@ extension Engine {
         _ transaction: borrowing WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard interest.isOn else { return }
-        try gather(kind, job, record, details, data, transaction, &result)
-    }
-
-    @inline(never)
-    private mutating func gather(
-        _ kind: EventKind,
-        _ job: JobID,
-        _ record: JobRecord,
-        _ details: EventDetails,
-        failure: RawSpan,
-        _ transaction: borrowing WriteTransaction,
-        _ result: inout BatchResult
-    ) throws(LMDBError) {
-        let message = try decode { () throws(WireError) -> ByteRange in
-            if failure.isEmpty { return .empty }
-            var reader = WireReader(failure)
-            return try reader.range16()
-        }
-        let text = failure.extracting(message).prefix(bytes: PenstockWire.Limits.eventMessageBytesMax)
-        try gather(kind, job, record, details, text, transaction, &result)
-    }
-
-    @inline(never)
-    private mutating func gather(
-        _ kind: EventKind,
-        _ job: JobID,
-        _ record: JobRecord,
-        _ details: EventDetails,
-        _ data: RawSpan,
-        _ transaction: borrowing WriteTransaction,
-        _ result: inout BatchResult
-    ) throws(LMDBError) {
-        guard interest.hears(record.queue, record.flow) else { return }
+        guard interest.isOn, interest.hears(record.queue, record.flow) else { return }
         if interest.takeUnannounced(job) {
-            try gather(.added, job, record, .none, RawSpan(), transaction, &result)
+            try tell(.added, job, record, data: RawSpan(), transaction, &result)
         }
         var head = head(kind, details)
         head.job = job
@@ -154,12 +146,12 @@ extension Engine {
     // MARK: Flows
 
     /// Tells of the flows that have finished with a command.
-    @inline(__always)
+    @inline(never)
     mutating func tellFinishedFlows(
         _ transaction: inout WriteTransaction,
         _ result: inout BatchResult
     ) throws(LMDBError) {
-        guard interest.isOn, result.finishedFlows.count > result.toldFlows else { return }
+        guard result.finishedFlows.count > result.toldFlows else { return }
         let finished = result.finishedFlows[result.toldFlows...]
         result.toldFlows = result.finishedFlows.count
         for flow in finished {

@@ -93,7 +93,7 @@ extension Engine {
         let entry = ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: job)
         try putReady(entry, &transaction)
         result.ready.append(entry)
-        try tell(.waiting, job, record, transaction, &result)
+        if interest.isOn { try tell(.waiting, job, record, transaction, &result) }
         if record.marks.contains(.hasTTL) { try beginStartLimit(record, of: job, &transaction) }
     }
 

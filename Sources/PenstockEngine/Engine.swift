@@ -223,7 +223,7 @@ package struct Engine: ~Copyable {
             leaseSet.apply(batch.slotChanges)
             for index in batch.commands.indices {
                 try apply(batch, at: index, refusingAdds: refusingAdds, &transaction, &result)
-                try tellFinishedFlows(&transaction, &result)
+                if interest.isOn { try tellFinishedFlows(&transaction, &result) }
             }
             try retainBesides(batch.commands.count, &transaction, &result)
             try releaseOwed(&transaction, result)

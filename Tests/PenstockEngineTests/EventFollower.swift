@@ -11,7 +11,9 @@ final class EventFollower {
     func take(_ events: [Event]) {
         for event in events where event.head.job != .none {
             let (job, kind) = (event.head.job, event.head.kind)
-            if (last[job] == nil) != (kind == .added) { problems.append("job \(job) is told to be \(kind) out of turn") }
+            if (last[job] == nil) != (kind == .added) {
+                problems.append("job \(job) is told to be \(kind) out of turn")
+            }
             switch kind {
             case .added, .waiting, .delayed, .waitingChildren, .completed, .failed, .cancelled, .retried:
                 last[job] = kind
@@ -28,7 +30,9 @@ final class EventFollower {
         for (job, record) in dump.jobs where !record.marks.contains(.isRemoved) && !engine.isStaged(job) {
             let kind = told.removeValue(forKey: job)
             if !fits(kind, record.state) {
-                problems.append("job \(job) is \(record.state), and was told to be \(kind.map { "\($0)" } ?? "nothing")")
+                problems.append(
+                    "job \(job) is \(record.state), and was told to be \(kind.map { "\($0)" } ?? "nothing")"
+                )
             }
         }
         for (job, kind) in told { problems.append("job \(job) is gone, and was told to be \(kind) last") }

@@ -8,6 +8,8 @@ struct HistoryDraw {
     struct Scope {
         var nextJob: UInt64
         var nextFlow: UInt64
+        /// 0: there is no time that could be named.
+        var wall: UInt64
         var leases: [TestLease]
         var settles: Bool
     }
@@ -31,6 +33,11 @@ struct HistoryDraw {
     let retentions: Int
     let schedulers: Int
     let cleans: Int
+    let limits: Int
+    let times: Int
+    let reports: Int
+    let changes: Int
+    let settings: Int
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -51,6 +58,11 @@ struct HistoryDraw {
         retentions = random.below(2) == 0 ? 0 : random.below(40)
         schedulers = random.below(2) == 0 ? 0 : random.below(10)
         cleans = random.below(2) == 0 ? 0 : random.below(6)
+        limits = random.below(2) == 0 ? 0 : random.below(50)
+        times = random.below(3) == 0 ? random.below(30) : 0
+        reports = random.below(2) == 0 ? 0 : random.below(30)
+        changes = random.below(2) == 0 ? 0 : random.below(20)
+        settings = random.below(3) == 0 ? random.below(10) : 0
         self.random = random
     }
 
@@ -87,6 +99,10 @@ struct HistoryDraw {
                 drawn.append(clean(scope))
             } else if chance(byHand) {
                 drawn.append(decide(scope))
+            } else if chance(changes) {
+                drawn.append(change(scope))
+            } else if chance(settings) {
+                drawn.append(setQueue())
             } else {
                 command(scope, &drawn)
             }
@@ -101,6 +117,7 @@ struct HistoryDraw {
         case 0...3: drawn.append(.add(items(scope), session: session()))
         case 4...9:
             guard let lease else { return }
+            if chance(reports) { drawn.append(report(lease)) }
             if chance(growth) { return grow(lease, scope, &drawn) }
             drawn.append(end(lease))
         case 10: drawn.append(.promote)
@@ -113,6 +130,7 @@ struct HistoryDraw {
     private mutating func end(_ lease: TestLease) -> Operation {
         if lease.isWritten && chance(15) { return .completeLate(lease.job) }
         if chance(15) { return chance(50) ? .stall(lease.job) : .giveBack(lease.job) }
+        if chance(limits / 4) { return .timeOut(lease.job) }
         if chance(failures) {
             return .fail(
                 lease.job,
@@ -230,10 +248,15 @@ struct HistoryDraw {
         after.shuffle(using: &random)
         let id = chance(customIDs) ? "c\(random.below(14))" : nil
         let queue = ["q", "q", "r", "s"][random.below(4)]
-        return NodeSpec(name: "n\(index)", queue: queue, after: after, customID: id, data: [1], options: options())
+        var node = NodeSpec(name: "n\(index)", queue: queue, after: after, customID: id, data: [1], options: options())
+        addLimits(to: &node.options)
+        addTime(to: &node.options, scope)
+        if chance(limits / 3) { node.headers = Headers([Headers.Entry("trace", "\(index)")]) }
+        node.isExplicit = chance(settings)
+        return node
     }
 
-    private mutating func options() -> NodeOptions {
+    mutating func options() -> NodeOptions {
         var options = NodeOptions()
         if chance(20) { options.priority = UInt32(random.below(3)) }
         if chance(delays) { options.delay = UInt64(1 + random.below(2_000)) }

@@ -45,6 +45,8 @@ struct NodeSpec {
     /// In a child of a held job: its key there.
     var key: String?
     var headers = Headers()
+    /// Its options are sent, those at their default too: they win over those of its queue.
+    var isExplicit = false
     var deduplication: Deduplication?
 
     /// The same node with a deduplication.
@@ -142,7 +144,8 @@ extension Add {
                         childKey: node.key,
                         headers: node.headers,
                         deduplication: node.deduplication,
-                        options: node.options
+                        options: node.options,
+                        explicit: node.isExplicit ? .all : []
                     )
                 )
                 indexes[node.name] = count

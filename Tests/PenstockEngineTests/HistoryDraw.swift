@@ -38,6 +38,7 @@ struct HistoryDraw {
     let reports: Int
     let changes: Int
     let settings: Int
+    let parts: Int
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -63,6 +64,7 @@ struct HistoryDraw {
         reports = random.below(2) == 0 ? 0 : random.below(30)
         changes = random.below(2) == 0 ? 0 : random.below(20)
         settings = random.below(3) == 0 ? random.below(10) : 0
+        parts = random.below(4) == 0 ? random.below(30) : 0
         self.random = random
     }
 
@@ -71,11 +73,15 @@ struct HistoryDraw {
     mutating func session() -> Int { random.below(HistoryRun.sessionCount) }
 
     /// What happens before a batch.
-    mutating func pause() -> [Operation] {
+    mutating func pause(_ scope: Scope) -> [Operation] {
         var drawn: [Operation] = [
             .advance(UInt64(random.below(4) == 0 ? random.below(3_000) : random.below(50)))
         ]
         drawn += ownTime()
+        if chance(parts) {
+            let items = items(scope)
+            drawn.append(.stage(items, nodes: 1 + random.below(4), session: session(), restarts: chance(20)))
+        }
         if chance(3) { drawn.append(.restart(after: UInt64(random.below(5_000)))) }
         for queue in ["q", "r", "s"] where chance(60) {
             drawn.append(.lease(queue: queue, count: random.below(4), session: session()))

@@ -50,7 +50,7 @@ extension HistoryRun {
             waits = 0
             for lease in leases {
                 // Who has added to its job waits for that.
-                let isPending = try engine.view(lease.job).dependencies.unprocessed > 0
+                let isPending = try engine.record(lease.job)?.dependencies.counting ?? 0 > 0
                 try perform(
                     isPending
                         ? .move(lease.job, .waitingChildren, delay: 0, data: false)

@@ -101,6 +101,8 @@ final class HistoryRun {
             return
         case .lease(let queue, let count, let session): return try lease(queue, count, sessions[session])
         case .expire: return try expire()
+        case .stage(let items, let nodes, let session, let restarts):
+            return try stageAdd(items, nodes: nodes, sessions[session], restarts: restarts)
         case .retain: return try retain()
         case .runSchedulers: return try runSchedulers()
         case .commit: return try commit()
@@ -305,7 +307,7 @@ final class HistoryRun {
     }
 
     /// Carries on until everything has settled, with restarts in between, and asks for what is half done.
-    private func settle() throws {
+    func settle() throws {
         while engine.isSettling {
             let dump = try engine.dump()
             if tally.slices % interval == 0 { try engine.check(dump) }
@@ -330,7 +332,7 @@ final class HistoryRun {
         }
     }
 
-    private func restart(after milliseconds: UInt64) throws {
+    func restart(after milliseconds: UInt64) throws {
         try engine.restart(after: milliseconds)
         try engine.check()
         noteTime()

@@ -26,6 +26,8 @@ extension Model {
         /// The job whose worker adds, and whether it completes by that.
         let held: Job?
         let completes: Bool
+        /// It came in parts: every item has a number among the flows.
+        var isStaged = false
 
         var holder: Int { specs.count }
     }
@@ -35,6 +37,18 @@ extension Model {
         var plan = plan(items, heldBy: nil, completes: false)
         var errors = check(&plan)
         if makesTooLong(plan) { errors.insert(.queueFull) }
+        return errors.isEmpty ? .added(write(plan)) : .refused(errors)
+    }
+
+    /// Adds what has come in parts.
+    func stage(_ items: [ItemSpec]) -> AddResult {
+        begin()
+        var plan = plan(items, heldBy: nil, completes: false)
+        plan.isStaged = true
+        var errors = check(&plan)
+        if makesTooLong(plan) { errors.insert(.queueFull) }
+        let isHung = plan.existing.indices.contains { plan.existing[$0] != nil && !plan.targets[$0].isEmpty }
+        if isHung { errors.insert(.dependentNotOpen) }
         return errors.isEmpty ? .added(write(plan)) : .refused(errors)
     }
 
@@ -221,8 +235,8 @@ extension Model {
             var answer = AddOutcome.Item(flow: .none, first: .none, nodes: UInt32(item.nodes.count))
             if item.isFlow && range.contains(where: { plan.existing[$0] == nil }) {
                 answer.flow = FlowID(nextFlow)
-                nextFlow += 1
             }
+            if answer.flow != .none || plan.isStaged { nextFlow += 1 }
             // A job alone belongs to the flow of the job whose worker added it.
             let flow = item.isFlow ? answer.flow : plan.held?.flow ?? .none
             for (offset, spec) in item.nodes.enumerated() {

@@ -7,6 +7,8 @@ extension Operation: CustomStringConvertible {
     var simpler: [Operation] {
         switch self {
         case .add(let items, let session): Operation.simpler(items).map { .add($0, session: session) }
+        case .stage(let items, let nodes, let session, let restarts):
+            Operation.simpler(items).map { .stage($0, nodes: nodes, session: session, restarts: restarts) }
         case .addHeld(let job, let completes, let items):
             Operation.simpler(items).map { .addHeld(job, completes: completes, $0) }
         case .setScheduler(let id, let interval, let limit, let template):
@@ -57,6 +59,9 @@ extension Operation: CustomStringConvertible {
         case .retain: "retain"
         case .runSchedulers: "run schedulers"
         case .expire: "expire"
+        case .stage(let items, let nodes, _, let restarts):
+            "stage by \(nodes)" + (restarts ? " with restarts: " : ": ")
+                + items.map(\.description).joined(separator: ", ")
         case .stepWall(let milliseconds): "set the wall clock by \(milliseconds)"
         case .setScheduler(let id, let interval, let limit, let template):
             "schedule \(id) every \(interval)" + (limit.map { ", \($0) times" } ?? "") + ": \(template)"

@@ -18,6 +18,8 @@ enum Operation {
     case runSchedulers
     /// Fails what nobody has started in time.
     case expire
+    /// An add in parts of so many nodes.
+    case stage([ItemSpec], nodes: Int, session: Int, restarts: Bool)
 
     // Commands of a batch.
     case add([ItemSpec], session: Int)
@@ -56,7 +58,7 @@ enum Operation {
 
     var isBetweenBatches: Bool {
         switch self {
-        case .advance, .stepWall, .restart, .lease, .retain, .runSchedulers, .expire: true
+        case .advance, .stepWall, .restart, .lease, .retain, .runSchedulers, .expire, .stage: true
         default: false
         }
     }

@@ -23,8 +23,9 @@ extension HistoryRun {
             }
             if let model {
                 try HistoryRun.compare(outcome, model.stage(items))
-                // What was set aside is not given again.
+                // What was set aside is not given again, and queues that were made are there, if it was refused, too.
                 (model.nextJob, model.nextFlow) = (scope.nextJob, scope.nextFlow)
+                model.queues.formUnion(engine.open.reads.queueIDs.keys)
             }
             if mode != .interleaved { try settle() }
             return

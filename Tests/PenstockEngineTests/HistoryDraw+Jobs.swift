@@ -13,17 +13,12 @@ extension HistoryDraw {
 
     /// A time takes the place of a delay.
     mutating func addTime(to options: inout NodeOptions, _ scope: Scope) {
-        guard scope.wall > 0, options.repeatEvery == 0, chance(times) else { return }
+        guard scope.wall > 0, chance(times) else { return }
         options.delay = 0
         options.at = scope.wall - 500 + UInt64(random.below(4_000))
     }
 
-    /// Back only where nothing depends on the order in which jobs have finished.
-    mutating func stepWall() -> Operation {
-        let mayStepBack = retentions == 0 && cleans == 0
-        let milliseconds = Int64(random.below(5_000))
-        return .stepWall(mayStepBack && chance(50) ? -milliseconds : milliseconds)
-    }
+    mutating func stepWall() -> Operation { .stepWall(Int64(random.below(10_000)) - 5_000) }
 
     mutating func report(_ lease: TestLease) -> Operation {
         let lines = random.below(4)
@@ -67,7 +62,6 @@ extension HistoryDraw {
         addLimits(to: &options)
         (options.lifo, options.rejectExisting, options.cancelSiblings) = (false, false, false)
         options.repeatEvery = 0
-        if times > 0 { options.delay = 0 }
         return options
     }
 }

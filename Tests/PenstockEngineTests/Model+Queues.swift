@@ -27,7 +27,7 @@ extension Model {
         }
         if !spec.isExplicit {
             give(\.priority)
-            give(\.delay)
+            if options.at == 0 { give(\.delay) }
             give(\.attempts)
             give(\.backoff)
             give(\.onFailure)

@@ -72,7 +72,8 @@ extension Model {
         let id = "repeat:\(job.id)"
         guard job.options.repeatEvery > 0, hasRun, schedulers[id] == nil else { return }
         var options = job.options
-        (options.repeatEvery, options.delay, options.cancelSiblings, options.rejectExisting) = (0, 0, false, false)
+        (options.repeatEvery, options.delay, options.at) = (0, 0, 0)
+        (options.cancelSiblings, options.rejectExisting) = (false, false)
         var node = NodeSpec(name: "again", queue: job.queue, after: [], customID: nil, data: job.data, options: options)
         (node.headers, node.isExplicit) = (job.headers, true)
         schedulers[id] = Scheduler(

@@ -40,6 +40,7 @@ extension Engine {
             try write(item: item, nextEdge: &nextEdge, body, &transaction, &result)
         }
         meta.nextJob += UInt64(plan.items.reduce(0) { $0 + $1.newNodes })
+        if !plan.holds.isEmpty { try tellDeduplicated(transaction, &result) }
     }
 
     /// New rows stand behind all others, but for those of a large add: other adds may have come between its parts.

@@ -128,6 +128,19 @@ extension Engine {
         }
     }
 
+    /// Tells of the jobs that nodes of the add stand for, for the sake of their deduplication ids.
+    mutating func tellDeduplicated(
+        _ transaction: borrowing WriteTransaction,
+        _ result: inout BatchResult
+    ) throws(LMDBError) {
+        guard interest.isOn else { return }
+        for node in plan.nodes where node.hold >= 0 && node.isExisting {
+            guard let record = try record(of: node.job, transaction) else { continue }
+            let id = plan.holds[node.hold].id
+            try tell(.deduplicated, node.job, record, data: id.rawSpan, transaction, &result)
+        }
+    }
+
     private mutating func write(
         _ hold: DeduplicationHold,
         _ key: DeduplicationKey,

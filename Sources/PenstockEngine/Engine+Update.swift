@@ -40,10 +40,14 @@ extension Engine {
         let job = request.job
         if let data = request.data { try replaceData(of: job, record, data, &transaction) }
         let isWaiting = record.state == .waiting
+        let readySince = record.due
         // A lease that is being granted just now is void: its worker was sent what the job was before.
         if isWaiting { try takeAway(&record, of: job, &transaction, &result) }
         if let priority = request.priority { record.priority = priority }
-        if isWaiting { try makeReady(&record, of: job, &transaction, &result) }
+        if isWaiting {
+            try makeReady(&record, of: job, &transaction, &result)
+            record.due = readySince
+        }
         if let delay = request.delay {
             try leaveIndex(record, of: job, &transaction)
             if delay > 0 {

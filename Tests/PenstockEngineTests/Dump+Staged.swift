@@ -22,7 +22,13 @@ extension Dump {
                 let hasList = job.state == .delayed || job.state == .waitingChildren
                 if hasList && !isListed.contains(id) { lists.append(JobListKey(job, id)) }
                 if isReady.contains(id) { continue }
-                if job.state == .waiting { ready.append((ReadyKey(job), id)) }
+                if job.state == .waiting {
+                    ready.append((ReadyKey(job), id))
+                    if job.marks.contains(.hasTTL) {
+                        startLimits[id] = job.due
+                        startLimitsDue.append(DelayedKey(due: job.due, job: id))
+                    }
+                }
                 if job.state == .delayed { delayed.append(DelayedKey(due: job.due, job: id)) }
             }
         }

@@ -367,12 +367,12 @@ final class EngineHarness {
         return Added(answer, specs)
     }
 
-    /// The next ready jobs of the queue that nobody holds, in order, leased.
+    /// The next ready jobs of the queue that nobody holds, in order, leased; those are left that are ready too long.
     @discardableResult
     func lease(_ queue: String = "q", _ limit: Int = 1, _ session: TestSession? = nil) throws -> [TestLease] {
         var granted: [TestLease] = []
         for entry in try ready(queue) where leases[entry.job] == nil && granted.count < limit {
-            granted.append(try grant(entry, session ?? self.session))
+            if let lease = try grant(entry, session ?? self.session) { granted.append(lease) }
         }
         return granted
     }
@@ -381,18 +381,17 @@ final class EngineHarness {
     func lease(_ job: JobID, _ session: TestSession? = nil) throws -> TestLease {
         let record = try #require(try record(job))
         try #require(record.state == .waiting && leases[job] == nil, "job \(job) is \(record.state)")
-        return try grant(
-            ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: job),
-            session ?? self.session
-        )
+        let entry = ReadyEntry(queue: record.queue, group: record.group, turn: record.turn, job: job)
+        return try #require(try grant(entry, session ?? self.session), "job \(job) could not be delivered")
     }
 
-    private func grant(_ entry: ReadyEntry, _ session: TestSession) throws -> TestLease {
-        var slot = slotCount
-        if let free = freeSlots.popLast() { slot = free } else { slotCount += 1 }
+    /// Leases the job; nil where it could not be delivered.
+    private func grant(_ entry: ReadyEntry, _ session: TestSession) throws -> TestLease? {
+        let slot = freeSlots.last ?? slotCount
+        let token = LeaseToken(epoch: open.engine.epoch, counter: tokenCounter + 1)
+        guard let flow = try open.deliver(entry, slot, token) else { return nil }
+        if freeSlots.popLast() == nil { slotCount += 1 }
         tokenCounter += 1
-        let token = LeaseToken(epoch: open.engine.epoch, counter: tokenCounter)
-        let flow = try #require(try open.deliver(entry, slot, token))
         let lease = TestLease(
             job: entry.job,
             queue: entry.queue,

@@ -31,7 +31,7 @@ struct History {
         var draw = HistoryDraw(seed: seed)
         do {
             for _ in 0..<steps {
-                try perform(draw.pause())
+                try perform(draw.pause(run.scope))
                 try perform(draw.commands(run.scope))
             }
             if finishes { try run.finish() }

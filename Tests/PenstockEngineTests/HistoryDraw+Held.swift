@@ -16,6 +16,7 @@ extension HistoryDraw {
 
     private mutating func move(_ lease: TestLease) -> Operation {
         if chance(75) { return .move(lease.job, .waitingChildren, delay: 0, data: chance(50)) }
+        if chance(30) { return .move(lease.job, .rateLimited, delay: UInt64(1 + random.below(500)), data: chance(30)) }
         return .move(lease.job, .delayed, delay: UInt64(random.below(500)), data: chance(30))
     }
 

@@ -7,7 +7,7 @@ extension HistoryDraw {
     mutating func schedule() -> Operation {
         let id = "s\(random.below(4))"
         if chance(25) { return .removeScheduler(id) }
-        var template = items(Scope(nextJob: 1, nextFlow: 1, leases: [], settles: false), mistakes: 0)[0]
+        var template = items(Scope(nextJob: 1, nextFlow: 1, wall: 0, leases: [], settles: false), mistakes: 0)[0]
         for node in template.nodes.indices {
             template.nodes[node].customID = nil
             template.nodes[node].options.repeatEvery = 0
@@ -24,6 +24,8 @@ extension HistoryDraw {
             drawn.append(.retain)
         }
         if chance(schedulers * 2) { drawn.append(.runSchedulers) }
+        if chance(limits) { drawn.append(.expire) }
+        if chance(times) { drawn.append(stepWall()) }
         return drawn
     }
 

@@ -8,6 +8,8 @@ struct HistoryDraw {
     struct Scope {
         var nextJob: UInt64
         var nextFlow: UInt64
+        /// 0: there is no time that could be named.
+        var wall: UInt64
         var leases: [TestLease]
         var settles: Bool
     }
@@ -32,6 +34,12 @@ struct HistoryDraw {
     let schedulers: Int
     let cleans: Int
     private let groups: Int
+    let limits: Int
+    let times: Int
+    let reports: Int
+    let changes: Int
+    let settings: Int
+    let parts: Int
 
     init(seed: UInt64) {
         var random = SplitMix64(seed: seed)
@@ -55,6 +63,12 @@ struct HistoryDraw {
         // The model does not know in which order the groups of a queue are cleaned.
         groups = seed % 3 == 0 ? 60 : 0
         self.cleans = groups > 0 ? 0 : cleans
+        limits = random.below(2) == 0 ? 0 : random.below(50)
+        times = random.below(3) == 0 ? random.below(30) : 0
+        reports = random.below(2) == 0 ? 0 : random.below(30)
+        changes = random.below(2) == 0 ? 0 : random.below(20)
+        settings = random.below(3) == 0 ? random.below(10) : 0
+        parts = random.below(4) == 0 ? random.below(30) : 0
         self.random = random
     }
 
@@ -63,11 +77,15 @@ struct HistoryDraw {
     mutating func session() -> Int { random.below(HistoryRun.sessionCount) }
 
     /// What happens before a batch.
-    mutating func pause() -> [Operation] {
+    mutating func pause(_ scope: Scope) -> [Operation] {
         var drawn: [Operation] = [
             .advance(UInt64(random.below(4) == 0 ? random.below(3_000) : random.below(50)))
         ]
         drawn += ownTime()
+        if chance(parts) {
+            let items = items(scope)
+            drawn.append(.stage(items, nodes: 1 + random.below(4), session: session(), restarts: chance(20)))
+        }
         if chance(3) { drawn.append(.restart(after: UInt64(random.below(5_000)))) }
         for queue in ["q", "r", "s"] where chance(60) {
             drawn.append(.lease(queue: queue, count: random.below(4), session: session()))
@@ -91,6 +109,10 @@ struct HistoryDraw {
                 drawn.append(clean(scope))
             } else if chance(byHand) {
                 drawn.append(decide(scope))
+            } else if chance(changes) {
+                drawn.append(change(scope))
+            } else if chance(settings) {
+                drawn.append(setQueue())
             } else {
                 command(scope, &drawn)
             }
@@ -105,6 +127,7 @@ struct HistoryDraw {
         case 0...3: drawn.append(.add(items(scope), session: session()))
         case 4...9:
             guard let lease else { return }
+            if chance(reports) { drawn.append(report(lease)) }
             if chance(growth) { return grow(lease, scope, &drawn) }
             drawn.append(end(lease))
         case 10: drawn.append(.promote)
@@ -117,6 +140,7 @@ struct HistoryDraw {
     private mutating func end(_ lease: TestLease) -> Operation {
         if lease.isWritten && chance(15) { return .completeLate(lease.job) }
         if chance(15) { return chance(50) ? .stall(lease.job) : .giveBack(lease.job) }
+        if chance(limits / 4) { return .timeOut(lease.job) }
         if chance(failures) {
             return .fail(
                 lease.job,
@@ -234,12 +258,16 @@ struct HistoryDraw {
         after.shuffle(using: &random)
         let id = chance(customIDs) ? "c\(random.below(14))" : nil
         let queue = ["q", "q", "r", "s"][random.below(4)]
-        var spec = NodeSpec(name: "n\(index)", queue: queue, after: after, customID: id, data: [1], options: options())
-        if groups > 0 && chance(groups) { spec.group = "g\(random.below(3))" }
-        return spec
+        var node = NodeSpec(name: "n\(index)", queue: queue, after: after, customID: id, data: [1], options: options())
+        addLimits(to: &node.options)
+        addTime(to: &node.options, scope)
+        if chance(limits / 3) { node.headers = Headers([Headers.Entry("trace", "\(index)")]) }
+        node.isExplicit = chance(settings)
+        if groups > 0 && chance(groups) { node.group = "g\(random.below(3))" }
+        return node
     }
 
-    private mutating func options() -> NodeOptions {
+    mutating func options() -> NodeOptions {
         var options = NodeOptions()
         if chance(20) { options.priority = UInt32(random.below(3)) }
         if chance(delays) { options.delay = UInt64(1 + random.below(2_000)) }

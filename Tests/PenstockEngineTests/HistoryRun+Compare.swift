@@ -63,6 +63,7 @@ extension HistoryRun {
         }
         for queue in ["q", "r", "s"] { try compareQueue(queue, model, &problems) }
         for flow in model.flows.keys { try compareFlow(flow, model, &problems) }
+        try compareLists(model, all: readsAll, &problems)
         try compareSchedulers(model, &problems)
         try compareReported(model, &problems)
         for job in comparedJobs(model, all: readsAll) {
@@ -92,6 +93,7 @@ extension HistoryRun {
             "job \(id): \(record.attemptsStarted) started, not \(job.started)"
         )
         problems.expect(Int(record.stalledCount) == job.stalled, "job \(id): \(record.stalledCount) stalled")
+        problems.expect(record.priority == job.options.priority, "job \(id) has priority \(record.priority)")
         problems.expect((record.place == 0) == (job.place == nil), "job \(id) has a place, or not")
         problems.expect(
             record.dependencies.failedDependency == job.failedDependency,
@@ -204,6 +206,7 @@ extension HistoryRun {
         let state = stateForReaders(job)
         problems.expect(view.state == state, "job \(job.id) reads as \(view.state), not \(state)")
         problems.expect(view.data == job.data, "job \(job.id) has other data")
+        try compareFacts(of: job, view, &problems)
         problems.expect(Int(view.dependents) == job.dependents.count, "job \(job.id) has \(view.dependents) dependents")
         let totals = try engine.open.read { try engine.open.reads.dependencyTotals(of: job.id, $0).counts }
         problems.expect(totals == view.dependencies, "job \(job.id): its dependencies are counted in two ways")

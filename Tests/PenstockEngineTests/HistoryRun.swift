@@ -76,12 +76,13 @@ final class HistoryRun {
         HistoryDraw.Scope(
             nextJob: engine.open.engine.meta.nextJob,
             nextFlow: engine.open.engine.meta.nextFlow,
+            wall: engine.wall,
             leases: engine.leases.values.sorted { $0.job < $1.job },
             settles: engine.isSettling
         )
     }
 
-    private func noteTime() {
+    func noteTime() {
         model?.elapsed = engine.elapsed
         model?.wall = engine.wall
     }
@@ -95,10 +96,14 @@ final class HistoryRun {
             noteTime()
             return
         case .restart(let milliseconds): return try restart(after: milliseconds)
-        case .lease(let queue, let count, let session):
-            try engine.lease(queue, count, sessions[session])
-            model?.leased = Set(engine.leases.keys)
+        case .stepWall(let milliseconds):
+            engine.wall = UInt64(Int64(engine.wall) + milliseconds)
+            noteTime()
             return
+        case .lease(let queue, let count, let session): return try lease(queue, count, sessions[session])
+        case .expire: return try expire()
+        case .stage(let items, let nodes, let session, let restarts):
+            return try stageAdd(items, nodes: nodes, sessions[session], restarts: restarts)
         case .retain: return try retain()
         case .runSchedulers: return try runSchedulers()
         case .commit: return try commit()
@@ -132,6 +137,7 @@ final class HistoryRun {
         case .cancel, .retry, .finish, .resolve: stageFlowCommand(operation)
         case .addHeld, .move: stageHeld(operation)
         case .remove, .clean: stageRemoval(operation)
+        case .report, .update, .promoteNow, .clearLogs, .setQueue: stageChange(operation)
         case .setScheduler, .removeScheduler: stageScheduler(operation)
         default: try stageEnd(operation)
         }
@@ -191,6 +197,10 @@ final class HistoryRun {
             guard let lease = take(job) else { return }
             engine.stageStall(lease)
             model?.giveBack(job, isStall: true)
+        case .timeOut(let job):
+            guard let lease = take(job) else { return }
+            engine.stage(.timeOut, lease)
+            model?.timeOut(job)
         case .completeLate(let job):
             guard mode == .whole, let lease = engine.leases[job], lease.isWritten, take(job) != nil else { return }
             var stale = lease
@@ -298,7 +308,7 @@ final class HistoryRun {
     }
 
     /// Carries on until everything has settled, with restarts in between, and asks for what is half done.
-    private func settle() throws {
+    func settle() throws {
         while engine.isSettling {
             let dump = try engine.dump()
             if tally.slices % interval == 0 { try engine.check(dump) }
@@ -323,7 +333,7 @@ final class HistoryRun {
         }
     }
 
-    private func restart(after milliseconds: UInt64) throws {
+    func restart(after milliseconds: UInt64) throws {
         try engine.restart(after: milliseconds)
         try engine.check()
         noteTime()

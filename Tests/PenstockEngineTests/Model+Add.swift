@@ -26,23 +26,54 @@ extension Model {
         /// The job whose worker adds, and whether it completes by that.
         let held: Job?
         let completes: Bool
+        /// It came in parts: every item has a number among the flows.
+        var isStaged = false
 
         var holder: Int { specs.count }
     }
 
     func add(_ items: [ItemSpec]) -> AddResult {
         begin()
-        return add(items, heldBy: nil, completes: false)
+        var plan = plan(items, heldBy: nil, completes: false)
+        var errors = check(&plan)
+        if makesTooLong(plan) { errors.insert(.queueFull) }
+        return errors.isEmpty ? .added(write(plan)) : .refused(errors)
+    }
+
+    /// Adds what has come in parts.
+    func stage(_ items: [ItemSpec]) -> AddResult {
+        begin()
+        var plan = plan(items, heldBy: nil, completes: false)
+        plan.isStaged = true
+        var errors = check(&plan)
+        if makesTooLong(plan) { errors.insert(.queueFull) }
+        let isHung = plan.existing.indices.contains { plan.existing[$0] != nil && !plan.targets[$0].isEmpty }
+        if isHung { errors.insert(.dependentNotOpen) }
+        return errors.isEmpty ? .added(write(plan)) : .refused(errors)
     }
 
     func add(_ items: [ItemSpec], heldBy held: Job?, completes: Bool) -> AddResult {
+        var plan = plan(items, heldBy: held, completes: completes)
+        let errors = check(&plan)
+        return errors.isEmpty ? .added(write(plan)) : .refused(errors)
+    }
+
+    private func plan(_ items: [ItemSpec], heldBy held: Job?, completes: Bool) -> Plan {
         let specs = items.flatMap(\.nodes)
         let existing = specs.map { spec in
             spec.key.flatMap { held?.keys[$0] } ?? spec.customID.flatMap { customIDs[spec.queue + ":" + $0] }
         }
-        var plan = Plan(items: items, specs: specs, existing: existing, held: held, completes: completes)
-        let errors = check(&plan)
-        return errors.isEmpty ? .added(write(plan)) : .refused(errors)
+        return Plan(items: items, specs: specs, existing: existing, held: held, completes: completes)
+    }
+
+    /// True where an add makes a queue longer than it may be.
+    private func makesTooLong(_ plan: Plan) -> Bool {
+        let new = zip(plan.specs, plan.existing).filter { $1 == nil }.map(\.0.queue)
+        return Set(new).contains { queue in
+            guard let maximum = settings[queue]?.maxLength, maximum > 0 else { return false }
+            let length = jobs.values.count { $0.queue == queue && !$0.state.isFinished }
+            return length + new.count { $0 == queue } > Int(maximum)
+        }
     }
 
     // MARK: What can be wrong
@@ -204,8 +235,8 @@ extension Model {
             var answer = AddOutcome.Item(flow: .none, first: .none, nodes: UInt32(item.nodes.count))
             if item.isFlow && range.contains(where: { plan.existing[$0] == nil }) {
                 answer.flow = FlowID(nextFlow)
-                nextFlow += 1
             }
+            if answer.flow != .none || plan.isStaged { nextFlow += 1 }
             // A job alone belongs to the flow of the job whose worker added it.
             let flow = item.isFlow ? answer.flow : plan.held?.flow ?? .none
             for (offset, spec) in item.nodes.enumerated() {
@@ -214,7 +245,7 @@ extension Model {
                     nodes.append(job)
                     continue
                 }
-                let job = Job(JobID(nextJob), spec.queue, flow, spec.options)
+                let job = Job(JobID(nextJob), spec.queue, flow, options(of: spec), spec.headers)
                 job.data = spec.data
                 job.group = spec.group
                 job.createdAt = wall
@@ -267,6 +298,8 @@ extension Model {
             if !job.edges.isEmpty {
                 job.state = .waitingChildren
                 job.place = Place(isTail: !job.options.lifo, command: command, node: index)
+            } else if job.options.at > 0 {
+                delay(job, until: job.options.at)
             } else if job.options.delay > 0 {
                 delay(job, by: job.options.delay)
             } else {

@@ -12,7 +12,7 @@ extension Model {
             job.result = result
             end(job, .completed)
         } else {
-            failAttempt(job)
+            failAttempt(job, .error)
         }
         carryOut()
         return isWhole ? .ok : .unresolvedDependencies
@@ -20,17 +20,25 @@ extension Model {
 
     func fail(_ id: JobID, unrecoverable: Bool, delay: UInt64?) -> ErrorCode {
         guard let job = endLease(id) else { return .fenced }
-        failAttempt(job, unrecoverable: unrecoverable, delay: delay)
+        failAttempt(job, unrecoverable ? .unrecoverable : .error, delay: delay)
         carryOut()
         return .ok
     }
 
-    private func failAttempt(_ job: Job, unrecoverable: Bool = false, delay: UInt64? = nil) {
+    /// The attempt has taken too long.
+    func timeOut(_ id: JobID) {
+        guard let job = endLease(id) else { return }
+        failAttempt(job, .timeout)
+        carryOut()
+    }
+
+    private func failAttempt(_ job: Job, _ cause: FailureCause, delay: UInt64? = nil) {
         job.made += 1
-        if unrecoverable || job.made >= Int(job.options.attempts) {
-            return end(job, .failed, unrecoverable ? .unrecoverable : .error)
+        keep(job, cause == .timeout ? .timedOut : .failed)
+        if cause == .unrecoverable || job.made >= Int(job.options.attempts) || !mayStartAgain(job) {
+            return end(job, .failed, cause)
         }
-        job.cause = .error
+        job.cause = cause
         job.hasFailed = true
         job.place = nil
         let backoff = job.options.backoff
@@ -42,12 +50,18 @@ extension Model {
 
     func giveBack(_ id: JobID, isStall: Bool) {
         guard let job = endLease(id) else { return }
+        keep(job, isStall ? .stalled : .released)
         if isStall { job.stalled += 1 }
-        if isStall && job.stalled > Int(job.options.maxStalledCount) {
+        if isStall && job.stalled > Int(job.options.maxStalledCount) || !mayStartAgain(job) {
             end(job, .failed, .stalled)
-            return carryOut()
+        } else {
+            comeBack(job)
         }
-        comeBack(job)
+        carryOut()
+    }
+
+    private func mayStartAgain(_ job: Job) -> Bool {
+        job.options.maxStarted == 0 || job.started < Int(job.options.maxStarted)
     }
 
     /// A job that was active waits for its dependencies first, and its delay begins when they have resolved.
@@ -71,17 +85,9 @@ extension Model {
     func write(leaseOf job: Job) {
         guard !job.isLeaseWritten else { return }
         job.started += 1
+        job.startBy = nil
         job.state = .active
         job.isLeaseWritten = true
-    }
-
-    func promote() {
-        begin()
-        let due = jobs.values.filter { $0.state == .delayed && $0.due <= elapsed }
-        for job in due.sorted(by: { ($0.due, $0.id) < ($1.due, $1.id) }) {
-            makeReady(job)
-            draws += 1
-        }
     }
 
     /// The job, if its lease is still good.
@@ -92,12 +98,13 @@ extension Model {
         return job
     }
 
-    private func held(_ id: JobID) -> Job? { leased.contains(id) ? jobs[id] : nil }
+    func held(_ id: JobID) -> Job? { leased.contains(id) ? jobs[id] : nil }
 
-    private func leave(_ job: Job) {
+    func leave(_ job: Job) {
         leased.remove(job.id)
         if !job.isLeaseWritten { job.started += 1 }
         job.isLeaseWritten = false
+        job.startBy = nil
     }
 
     // MARK: Growing
@@ -133,7 +140,13 @@ extension Model {
             if job.counting == 0 { return .moved(false) }
         }
         leave(job)
-        comeBack(job, after: delay)
+        keep(job, .moved)
+        if mayStartAgain(job) {
+            comeBack(job, after: place == .delayed ? delay : 0)
+        } else {
+            end(job, .failed, .stalled)
+        }
+        carryOut()
         return .moved(true)
     }
 }

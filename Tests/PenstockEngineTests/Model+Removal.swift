@@ -61,10 +61,11 @@ extension Model {
         switch kind {
         case .drain(let delayedToo): going = inOrder(free, [.waiting] + (delayedToo ? [.delayed] : []))
         case .clean(let state, let age, let limit):
-            going = inOrder(free, [state]).filter { ages($0) >= age }
+            going = inOrder(free, [state]).filter { age == 0 || isOlder($0, than: age) }
             if limit > 0 { going = Array(going.prefix(Int(limit))) }
         case .obliterate(let force):
             guard force || free.count == all.count else { return .refused([.jobLeased]) }
+            settings[queue] = nil
             going = inOrder(all, [.completed, .failed, .cancelled, .waitingChildren, .waiting, .delayed, .active])
         }
         let running = runningFlows
@@ -92,9 +93,9 @@ extension Model {
         }
     }
 
-    /// How long ago it finished, or was added.
-    private func ages(_ job: Job) -> UInt64 {
-        job.state.isFinished ? elapsed - job.finishedAtElapsed : wall - job.createdAt
+    /// It finished, or was added, so long ago.
+    private func isOlder(_ job: Job, than age: UInt64) -> Bool {
+        job.state.isFinished ? job.finishedAtElapsed + age <= elapsed : job.createdAt + age <= wall
     }
 
     // MARK: Taking out

@@ -47,6 +47,7 @@ extension Model {
     /// Back to waiting-children: what may run starts when the whole retry has been carried out.
     private func reset(_ job: Job, keepsCounters: Bool) {
         if !keepsCounters { (job.made, job.stalled) = (0, 0) }
+        job.attempts = allAttempts(of: job)
         job.state = .waitingChildren
         job.cause = .none
         job.failedDependency = .none

@@ -43,7 +43,7 @@ extension Model {
         let due = schedulers.filter { $1.due != 0 && $1.due <= elapsed }
         for (id, _) in due.sorted(by: { ($0.value.due, $0.key) < ($1.value.due, $1.key) }) {
             var scheduler = schedulers[id]!
-            if !isPending(scheduler), case .added(let items) = add([scheduler.template]) {
+            if !isPending(scheduler), case .added(let items) = addAgain(scheduler.template) {
                 scheduler.runs += 1
                 (scheduler.lastFlow, scheduler.lastJob) = (items[0].flow, items[0].first)
             }
@@ -51,6 +51,12 @@ extension Model {
             if let limit = scheduler.limit, scheduler.runs >= limit { scheduler.due = 0 }
             schedulers[id] = scheduler
         }
+    }
+
+    /// No queue is too long for it.
+    private func addAgain(_ template: ItemSpec) -> AddResult {
+        begin()
+        return add([template], heldBy: nil, completes: false)
     }
 
     private func isPending(_ scheduler: Scheduler) -> Bool {
@@ -66,9 +72,10 @@ extension Model {
         let id = "repeat:\(job.id)"
         guard job.options.repeatEvery > 0, hasRun, schedulers[id] == nil else { return }
         var options = job.options
-        (options.repeatEvery, options.delay, options.cancelSiblings, options.rejectExisting) = (0, 0, false, false)
+        (options.repeatEvery, options.delay, options.at) = (0, 0, 0)
+        (options.cancelSiblings, options.rejectExisting) = (false, false)
         var node = NodeSpec(name: "again", queue: job.queue, after: [], customID: nil, data: job.data, options: options)
-        node.group = job.group
+        (node.headers, node.group, node.isExplicit) = (job.headers, job.group, true)
         schedulers[id] = Scheduler(
             interval: job.options.repeatEvery,
             template: .single(node),

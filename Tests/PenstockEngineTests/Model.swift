@@ -12,7 +12,8 @@ final class Model {
         let queue: String
         var group: String?
         let flow: FlowID
-        let options: NodeOptions
+        var options: NodeOptions
+        let headers: Headers
         var state = JobState.waiting
         var cause = FailureCause.none
         var made = 0
@@ -46,14 +47,26 @@ final class Model {
         var keys: [String: Job] = [:]
         /// The job under which it was added with a key.
         var keyHolder = JobID.none
+        /// Since when it is ready, in elapsed time.
+        var readySince: UInt64 = 0
+        /// Elapsed time by which it has to be started, from when it is ready the first time until it is started.
+        var startBy: UInt64?
+        /// The wall time for which it is delayed.
+        var waitsUntil: UInt64?
+        /// The attempts that have ended, but for the one that completed it.
+        var attempts: [Attempt] = []
+        var log = Log()
+        /// What its worker reported last.
+        var progress = Payload.none
         /// How long it is delayed once it waits for nothing any more, where it was put off before.
         var waitAtRelease: (time: UInt64, spread: UInt64) = (0, 0)
 
-        init(_ id: JobID, _ queue: String, _ flow: FlowID, _ options: NodeOptions) {
+        init(_ id: JobID, _ queue: String, _ flow: FlowID, _ options: NodeOptions, _ headers: Headers) {
             self.id = id
             self.queue = queue
             self.flow = flow
             self.options = options
+            self.headers = headers
         }
 
         var counting: Int { edges.count { $0.counts } }
@@ -132,6 +145,8 @@ final class Model {
     var retention = RetentionRules()
     /// The queues that there are.
     var queues: Set<String> = []
+    /// What was set of queues.
+    var settings: [String: QueueSettings] = [:]
     var nextJob: UInt64 = 1
     var nextFlow: UInt64 = 1
     var elapsed: UInt64 = 0
@@ -176,6 +191,7 @@ final class Model {
         job.state = state
         job.cause = cause
         job.due = 0
+        job.startBy = nil
         job.finishedAt = wall
         job.finishedAtElapsed = elapsed
         job.waitAtRelease = (0, 0)
@@ -188,6 +204,8 @@ final class Model {
         job.due = 0
         job.dueSpread = 0
         job.waitAtRelease = (0, 0)
+        job.readySince = elapsed
+        beginTimeToStart(job)
         if job.place == nil {
             job.place = Place(isTail: !job.options.lifo || job.hasFailed, command: command, node: draws)
         }
@@ -197,6 +215,7 @@ final class Model {
         job.state = .delayed
         job.due = elapsed + milliseconds
         job.dueSpread = spread
+        job.waitsUntil = nil
         job.waitAtRelease = (0, 0)
     }
 
@@ -204,7 +223,9 @@ final class Model {
     func releaseIfFree(_ job: Job) {
         guard job.state == .waitingChildren, job.counting == 0, !retried.contains(where: { $0 === job }) else { return }
         let (wait, spread) = job.waitAtRelease
-        if wait > 0 {
+        if job.options.at > 0 && job.started == 0 {
+            delay(job, until: job.options.at)
+        } else if wait > 0 {
             delay(job, by: wait, spread: spread)
         } else if job.options.delay > 0 && job.started == 0 {
             delay(job, by: job.options.delay)
@@ -215,8 +236,10 @@ final class Model {
 
     /// Takes the job from the worker that holds it.
     func takeAway(_ job: Job) {
-        if leased.remove(job.id) != nil && !job.isLeaseWritten { job.started += 1 }
-        job.isLeaseWritten = false
+        if leased.contains(job.id) {
+            leave(job)
+            keep(job, .withdrawn)
+        }
         job.due = 0
     }
 

@@ -45,6 +45,8 @@ struct NodeSpec {
     /// In a child of a held job: its key there.
     var key: String?
     var headers = Headers()
+    /// Its options are sent, those at their default too: they win over those of its queue.
+    var isExplicit = false
     var deduplication: Deduplication?
     var group: String?
 
@@ -151,7 +153,8 @@ extension Add {
                         headers: node.headers,
                         deduplication: node.deduplication,
                         group: node.group,
-                        options: node.options
+                        options: node.options,
+                        explicit: node.isExplicit ? .all : []
                     )
                 )
                 indexes[node.name] = count

@@ -7,10 +7,15 @@ extension Operation: CustomStringConvertible {
     var simpler: [Operation] {
         switch self {
         case .add(let items, let session): Operation.simpler(items).map { .add($0, session: session) }
+        case .stage(let items, let nodes, let session, let restarts):
+            Operation.simpler(items).map { .stage($0, nodes: nodes, session: session, restarts: restarts) }
         case .addHeld(let job, let completes, let items):
             Operation.simpler(items).map { .addHeld(job, completes: completes, $0) }
         case .setScheduler(let id, let interval, let limit, let template):
             Operation.simpler([template]).map { .setScheduler(id, every: interval, limit: limit, $0[0]) }
+        case .setQueue(let queue, let given, let settings, let session):
+            given == .defaults || !given.contains(.defaults)
+                ? [] : [.setQueue(queue, given.subtracting(.defaults), settings.withoutDefaults, session: session)]
         default: []
         }
     }
@@ -29,9 +34,14 @@ extension Operation: CustomStringConvertible {
                 if spec.customID != nil { change { $0.customID = nil } }
                 if spec.key != nil { change { $0.key = nil } }
                 if spec.group != nil { change { $0.group = nil } }
+                if spec.isExplicit { change { $0.isExplicit = false } }
+                if !spec.headers.isEmpty { change { $0.headers = Headers() } }
                 if spec.options != .default { change { $0.options = .default } }
                 if spec.options.attempts != 1 { change { $0.options.attempts = 1 } }
                 if spec.options.delay != 0 { change { $0.options.delay = 0 } }
+                if spec.options.at != 0 { change { $0.options.at = 0 } }
+                if spec.options.ttl != 0 { change { $0.options.ttl = 0 } }
+                if spec.options.maxStarted != 0 { change { $0.options.maxStarted = 0 } }
             }
         }
         return found
@@ -49,6 +59,11 @@ extension Operation: CustomStringConvertible {
         case .clean(let queue, let kind, _): "\(kind) of \(queue)"
         case .retain: "retain"
         case .runSchedulers: "run schedulers"
+        case .expire: "expire"
+        case .stage(let items, let nodes, _, let restarts):
+            "stage by \(nodes)" + (restarts ? " with restarts: " : ": ")
+                + items.map(\.description).joined(separator: ", ")
+        case .stepWall(let milliseconds): "set the wall clock by \(milliseconds)"
         case .setScheduler(let id, let interval, let limit, let template):
             "schedule \(id) every \(interval)" + (limit.map { ", \($0) times" } ?? "") + ": \(template)"
         case .removeScheduler(let id): "remove scheduler \(id)"
@@ -57,6 +72,16 @@ extension Operation: CustomStringConvertible {
         case .fail(let job, let unrecoverable, _, _): "fail \(job)" + (unrecoverable ? " for good" : "")
         case .giveBack(let job): "give back \(job)"
         case .stall(let job): "stall \(job)"
+        case .timeOut(let job): "time out \(job)"
+        case .report(let job, let progress, let data, let lines):
+            "report of \(job)" + (progress ? " progress" : "") + (data ? " data" : "")
+                + (lines > 0 ? " \(lines) lines" : "")
+        case .update(let job, let data, let priority, let delay, _):
+            "update \(job)" + (data ? " data" : "") + (priority.map { " priority \($0)" } ?? "")
+                + (delay.map { " delay \($0)" } ?? "")
+        case .promoteNow(let target, _): "promote \(target)"
+        case .clearLogs(let job, let keep, _): "clear the log of \(job) but for \(keep)"
+        case .setQueue(let queue, let given, let settings, _): "set \(queue) \(given): \(settings)"
         case .completeLate(let job): "complete \(job) under an old token"
         case .writeLease(let job): "write the lease of \(job)"
         case .addHeld(let job, let completes, let items):
@@ -101,9 +126,23 @@ extension NodeSpec: CustomStringConvertible {
         if options.delay != 0 { text += " delay \(options.delay)" }
         if options.lifo { text += " lifo" }
         if options.repeatEvery != 0 { text += " repeatEvery \(options.repeatEvery)" }
+        if options.at != 0 { text += " at \(options.at)" }
+        if options.ttl != 0 { text += " ttl \(options.ttl)" }
+        if options.timeout != 0 { text += " timeout \(options.timeout)" }
+        if options.maxStarted != 0 { text += " maxStarted \(options.maxStarted)" }
+        if options.keepLogs != Limits.keepLogsDefault { text += " keepLogs \(options.keepLogs)" }
+        if isExplicit { text += " explicit" }
         if let keep = options.keepCompleted { text += " keepCompleted \(keep)" }
         if let keep = options.keepFailed { text += " keepFailed \(keep)" }
         if options.priority != 0 { text += " priority \(options.priority)" }
         return text
+    }
+}
+
+extension QueueSettings {
+    fileprivate var withoutDefaults: QueueSettings {
+        var settings = self
+        settings.defaults = .default
+        return settings
     }
 }

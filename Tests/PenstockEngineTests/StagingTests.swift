@@ -12,40 +12,8 @@ import Testing
 
     init() throws { engine = try EngineHarness() }
 
-    /// The parts of an add, each of so many nodes.
     private func parts(_ items: [ItemSpec], nodes: Int) -> (totals: Stage.Totals, tails: [AddTail]) {
-        let add = Add(sequence: 0, items)
-        var tails: [AddTail] = []
-        var open: [AddItem] = []
-        var room = nodes
-        func close() {
-            guard !open.isEmpty else { return }
-            tails.append(AddTail(queues: add.queues, items: open))
-            open = []
-            room = nodes
-        }
-        for item in add.items {
-            var left = item.nodes[...]
-            var kind = item.kind
-            while !left.isEmpty {
-                let name = kind == .more ? "" : item.name
-                open.append(AddItem(kind: kind, name: name, nodes: Array(left.prefix(room))))
-                room -= open.last!.nodes.count
-                left = left.dropFirst(open.last!.nodes.count)
-                kind = .more
-                if room == 0 { close() }
-            }
-        }
-        close()
-        let bytes = tails.reduce(0) { $0 + size(of: $1) }
-        let jobs = add.items.reduce(0) { $0 + $1.nodes.count }
-        return (Stage.Totals(jobs: UInt32(jobs), items: UInt32(add.items.count), bytes: UInt64(bytes)), tails)
-    }
-
-    private func size(of tail: AddTail) -> Int {
-        var writer = WireWriter()
-        tail.encode(into: &writer)
-        return writer.count
+        Stage.parts(of: items, nodes: nodes)
     }
 
     @discardableResult
@@ -56,15 +24,7 @@ import Testing
         add: UInt32 = 1,
         change: (inout WireWriter) -> Void = { _ in }
     ) throws -> ErrorCode? {
-        let sequence = engine.session.draw()
-        var writer = WireWriter()
-        Stage(sequence: sequence, add: add, part: part, totals: totals, tail: tail).encode(into: &writer)
-        change(&writer)
-        let body = engine.batch.keep(writer.span)
-        engine.stage(.stage, engine.session) {
-            $0.sequence = sequence
-            $0.body = body
-        }
+        let sequence = engine.stage(part, totals, tail, add: add, change: change)
         try engine.commit()
         let outcome = try #require(engine.session.outcomes[sequence])
         lastError.text = outcome.status == 0 ? "" : try ErrorBody(reading: outcome.body).message

@@ -39,6 +39,15 @@ import Testing
         #expect(try engine.view(ids["b"]).options.priority == 0)
     }
 
+    @Test func `a job that is changed is ready since when it was`() throws {
+        let engine = try EngineHarness()
+        let id = try engine.add(job("n"))
+        engine.advance(500)
+        try engine.update(id, data: Payload(.binary, [1]), priority: 3)
+        engine.advance(20)
+        #expect(try engine.queueView().oldestReady == 520)
+    }
+
     @Test func `a lease that was granted before the update was known is void`() throws {
         let engine = try EngineHarness()
         let id = try engine.add(job("n", data: [1]))

@@ -26,7 +26,7 @@ import Synchronization
 ///
 /// Jobs of several kinds in one queue have handlers by name: see ``JobHandler``.
 /// Several jobs at once go to one closure as a ``JobBatch``. For one job at a time
-/// there is ``PenstockClient/processNext(from:within:options:handler:)-(_,_,_,(Job<Data>)->Result)``.
+/// there is ``PenstockClient/processNext(from:within:options:handler:)``.
 ///
 /// A worker is a service. It works while ``run()`` does, which needs that of its
 /// client; put it behind the client in a service group.

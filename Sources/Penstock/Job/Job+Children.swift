@@ -83,7 +83,7 @@ extension Job {
     ///     "key/12" say, which together are at most 255 bytes.
     ///   - onFailure: what this job does if one of those jobs fails for good; nil leaves it to their own options.
     ///   - condition: after which end of those jobs this one runs on.
-    /// - Throws: ``PenstockError``, as ``addChildren(_:)`` does.
+    /// - Throws: ``PenstockError``, as ``addChildren(_:)-([FlowJob])`` does.
     @discardableResult
     public func addFlow(
         _ flow: Flow,

@@ -79,7 +79,7 @@ public final class TestServer: Sendable {
     /// The server's wall time: milliseconds since 1970.
     public var wallMilliseconds: UInt64 { clock.wall }
 
-    /// Moves the time of leases, heartbeats and rate limits forward: a lease that is not renewed meanwhile runs out.
+    /// Moves the time of leases, timeouts, heartbeats and rate limits forward: a lease that nobody renews runs out.
     public func advanceLeases(by duration: Duration) {
         clock.advanceMonotonic(milliseconds: duration.wholeMilliseconds)
         run.withLock { $0?.control.lookAtClock() }

@@ -53,7 +53,7 @@ extension Job {
         try await addChildren(try children())
     }
 
-    /// Adds a job that this one then depends on. See ``addChildren(_:)``.
+    /// Adds a job that this one then depends on. See ``addChildren(_:)-([FlowJob])``.
     ///
     /// - Parameters:
     ///   - data: any value that can be encoded; none if it is left out.
@@ -83,7 +83,7 @@ extension Job {
     ///     "key/12" say, which together are at most 255 bytes.
     ///   - onFailure: what this job does if one of those jobs fails for good; nil leaves it to their own options.
     ///   - condition: after which end of those jobs this one runs on.
-    /// - Throws: ``PenstockError``, as ``addChildren(_:)`` does.
+    /// - Throws: ``PenstockError``, as ``addChildren(_:)-([FlowJob])`` does.
     @discardableResult
     public func addFlow(
         _ flow: Flow,
@@ -150,7 +150,7 @@ extension Job {
         return try plan.handles(try await lease.complete(payload, adding: plan, client), client)
     }
 
-    /// Completes the job and adds trees, both in one transaction. See ``complete(_:adding:)-([Flow])``.
+    /// Completes the job and adds trees, both in one transaction. See ``complete(_:adding:)-(_,[Flow])``.
     @discardableResult
     public func complete<Result: Encodable & Sendable>(
         _ result: Result,

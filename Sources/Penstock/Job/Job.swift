@@ -108,7 +108,7 @@ extension Job {
         try await handle.ignoredChildrenFailures()
     }
 
-    /// A page of the job's dependencies of one kind. See ``JobHandle/dependencies(_:after:count:)``.
+    /// A page of the job's dependencies of one kind. See ``JobHandle/dependencies(_:after:count:)->DependencyPage``.
     public func dependencies(
         _ kind: DependencyKind,
         after cursor: DependencyCursor = .start,

@@ -58,7 +58,7 @@ extension Job {
         try await handle.childrenValues(of: type)
     }
 
-    /// Adds a job of a type that this one then depends on. See ``addChildren(_:)``.
+    /// Adds a job of a type that this one then depends on. See ``addChildren(_:)-([FlowJob])``.
     ///
     /// - Parameters:
     ///   - condition: after which end of the child this job runs on.

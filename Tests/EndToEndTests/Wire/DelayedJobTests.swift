@@ -36,11 +36,14 @@ import UV
             let rest = try worker.deliveries(jobs.count - seen.count)
             #expect((seen + rest).map(\.job) == jobs)
             #expect(try worker.deliveredNothing())
-            let message = Complete(
-                sequence: worker.newSequence(count: rest.count),
-                completions: rest.map { Completion(slot: $0.slot, token: $0.token, result: []) }
-            )
-            worker.send(bytes: WireClient.frame(message, capacity: 1 << 20))
+            for start in stride(from: 0, to: rest.count, by: Limits.completionsPerFrameMax) {
+                let part = rest[start..<min(start + Limits.completionsPerFrameMax, rest.count)]
+                let message = Complete(
+                    sequence: worker.newSequence(count: part.count),
+                    completions: part.map { Completion(slot: $0.slot, token: $0.token, result: []) }
+                )
+                worker.send(bytes: WireClient.frame(message, capacity: 1 << 20))
+            }
             #expect(try worker.outcome(worker.sequence).status == 0)
             #expect(try worker.counts("q")[.completed] == 10_000)
         }

@@ -180,12 +180,7 @@ extension Engine {
         }
         guard isStaged(job) || staging?.contains(job) == true else { return }
         if staging?.contains(job) == true {
-            throw .refused(
-                WireError(
-                    .duplicateCustomID,
-                    "\(describe(index, body)) has the custom id of another node of the same add and queue."
-                )
-            )
+            throw customIDStandsTwice(index, body)
         }
         throw .refused(
             WireError(
@@ -227,13 +222,17 @@ extension Engine {
             guard body.extracting(a.customID).compare(to: body.extracting(b.customID)) == 0,
                 body.extracting(names[Int(a.queue)]).compare(to: body.extracting(names[Int(b.queue)])) == 0
             else { continue }
-            throw .refused(
-                WireError(
-                    .duplicateCustomID,
-                    "\(describe(plan.customNodes[place], body)) has the custom id of another node of the same add and queue."
-                )
-            )
+            throw customIDStandsTwice(plan.customNodes[place], body)
         }
+    }
+
+    mutating func customIDStandsTwice(_ node: Int, _ body: RawSpan) -> PlanError {
+        .refused(
+            WireError(
+                .duplicateCustomID,
+                "\(describe(node, body)) has the custom id of another node of the same add and queue."
+            )
+        )
     }
 
     // MARK: Edges

@@ -22,6 +22,9 @@ extension Engine {
         outcomes.end(command, start)
         staging = nil
         try forget(record, &transaction)
+        let jobs = record.firstJob.rawValue..<record.firstJob.rawValue + UInt64(record.newJobs)
+        // What ends at once, by a dependency that has failed, is told to be added before.
+        if interest.isOn { interest.announce(jobs, ofAddFrom: jobs.lowerBound) }
         for key in outside {
             guard let edge = try edge(key, transaction),
                 let dependency = try self.record(of: edge.dependency, transaction),
@@ -29,9 +32,7 @@ extension Engine {
             else { continue }
             try settle(key, DependencyEnd(dependency), &transaction, &result)
         }
-        effects.append(
-            Effect(.publish, record.firstJob.rawValue, detail: record.firstJob.rawValue + UInt64(record.newJobs))
-        )
+        effects.append(Effect(.publish, jobs.lowerBound, detail: jobs.upperBound))
         try carryOutEffects(&transaction, &result)
     }
 

@@ -138,6 +138,7 @@ extension Engine {
         try planning { () throws(LMDBError) in try loadStagedExisting(transaction) }
         try giveIDs(tail, transaction)
         try findCustomIDsTwice(tail)
+        try findExistingTwice(tail)
         for index in plan.nodes.indices { try planEdges(of: index, tail, transaction) }
         for edge in plan.edges where isOutside(edge) { staging!.outside += 1 }
         guard Int(staging!.outside) <= PenstockWire.Limits.stagedOutsideMax else {
@@ -163,6 +164,14 @@ extension Engine {
                 )
             )
         }
+    }
+
+    /// Refuses a node that stands for the stored job for which one of an earlier part does, as in an add of one part.
+    private mutating func findExistingTwice(_ tail: RawSpan) throws(PlanError) {
+        guard !stagedExisting.nodes.isEmpty, plan.nodes.contains(where: \.isExisting) else { return }
+        let known = Set(stagedExisting.nodes.map(\.job))
+        let twice = plan.nodes.firstIndex { $0.isExisting && known.contains($0.job) }
+        if let twice { throw customIDStandsTwice(twice, tail) }
     }
 
     /// True for an edge to a job that is none of the add's own.

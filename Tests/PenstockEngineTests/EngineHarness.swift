@@ -260,6 +260,8 @@ final class EngineHarness {
         open.engine.effectLimits = limits
         open.engine.retentionRules = retention
         open.engine.interest.set(.all, follower != nil)
+        // Whoever listened meets a gap.
+        if let follower, isSettling { follower.forget(Set(try dump().jobs.keys)) }
         elapsed = max(elapsed, open.engine.elapsed)
         batch.removeAll()
         var kept: [JobID: TestLease] = [:]

@@ -110,7 +110,7 @@ extension HistoryRun {
         try problems.check()
     }
 
-    /// What a removed job has failed, and what waits for that: no retry revives it. And what has expired meanwhile.
+    /// What was removed or has expired meanwhile, what waits for that or failed with it, and what was cancelled for that.
     private func stuckJobs(_ dump: Dump) -> Set<JobID> {
         var found = Set(
             dump.jobs.filter { $0.value.marks.contains(.isRemoved) || $0.value.cause == .expired }.map(\.key)
@@ -120,6 +120,11 @@ extension HistoryRun {
             count = found.count
             for edge in dump.edges where found.contains(edge.record.dependency) {
                 if edge.record.kind == .failed || edge.record.kind == .unprocessed { found.insert(edge.key.dependent) }
+            }
+            for edge in dump.edges where found.contains(edge.key.dependent) {
+                if dump.jobs[edge.record.dependency]?.marks.contains(.isPruned) == true {
+                    found.insert(edge.record.dependency)
+                }
             }
         }
         return found

@@ -75,13 +75,14 @@ extension Model {
         return .done
     }
 
-    /// How long the job is ready that is so for longest, of those that are first of their priority and of the lifo
+    /// How long the job is ready that is so for longest, of those that are first of their group and priority and of the lifo
     /// jobs that are last; nil where none is free.
     ///
     /// - Parameter ready: the jobs that wait, in their order.
     func oldestReady(_ ready: [Job]) -> UInt64? {
         let free = ready.filter { !leased.contains($0.id) }
-        let looked = Dictionary(grouping: free, by: \.options.priority).values.flatMap { jobs in
+        let runs = Dictionary(grouping: free) { [$0.group ?? "", "\($0.options.priority)"] }
+        let looked = runs.values.flatMap { jobs in
             [jobs.first { $0.place!.isTail }, jobs.last { !$0.place!.isTail }].compactMap { $0 }
         }
         return looked.map { elapsed - $0.readySince }.max()

@@ -50,6 +50,15 @@ import Testing
         .flow("chain", (0..<count).map { job("n\($0)", after: $0 == 0 ? [] : [.node("n\($0 - 1)")]) })
     }
 
+    @Test func `nodes of two parts do not stand for one stored job`() throws {
+        try engine.add(job("there", id: "x"))
+        let items = [ItemSpec.flow([job("a", id: "x"), job("b"), job("c", id: "x")])]
+        let (totals, last) = try stageMost(items, nodes: 2)
+        #expect(try stage(.last, totals, last) == .duplicateCustomID)
+        #expect(lastError.text.hasSuffix("has the custom id of another node of the same add and queue."))
+        #expect(try engine.queue().total == 1)
+    }
+
     @Test func `the length of every queue of a large add is asked when it is published`() throws {
         try engine.set([.maxLength]) { $0.maxLength = 3 }
         let items = [ItemSpec.flow((0..<5).map { job("\($0)", queue: $0 < 3 ? "q" : "other") })]

@@ -47,7 +47,8 @@ import Testing
         case .heartbeat: ([.client, .server], false)
         case .goodbye: ([.client, .server], true)
         case .add, .complete, .fail, .credit, .debit, .started, .addHeld, .move, .stage, .cancel, .retry, .finish,
-            .resolve, .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue, .promote,
+            .resolve, .remove, .clean, .setScheduler, .removeScheduler, .report, .update, .clearLogs, .setQueue,
+            .promote,
             .removeDeduplication, .setGroup:
             ([.client], false)
         case .deliver, .revoked, .applied, .events, .recall: ([.server], false)

@@ -32,7 +32,8 @@ extension UVSuite {
                 }
                 timer.start(afterMilliseconds: 1)
                 loop.run()
-                #expect(log.prefix(2) == ["before", "after"])
+                // Where making it took a millisecond, the timer is due before the first wait.
+                #expect(log.filter { $0 != "timer" }.prefix(2) == ["before", "after"])
                 #expect(log.contains("timer"))
                 loop.beforePoll = nil
                 loop.afterPoll = nil

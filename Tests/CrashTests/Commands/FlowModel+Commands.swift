@@ -79,7 +79,10 @@ extension FlowModel {
             again = [index]
         } else {
             guard exists || command == .retryQueue else { return .refused(.flowNotFound) }
-            again = live.filter { hasState(.failed(.error), $0) || hasState(.cancelled, $0) }
+            again = live.filter {
+                hasState(.failed(.error), $0) || hasState(.cancelled, $0)
+                    || hasState(.failed(.dependency), $0) && isFree($0)
+            }
         }
         for index in again where nodes[index].state.isFinished { retry(index) }
         return .count(touched)

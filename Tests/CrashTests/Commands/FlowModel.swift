@@ -172,9 +172,15 @@ struct FlowModel: Equatable, Sendable {
         if hasFailed { reviveIfFree(dependent) }
     }
 
-    /// Revives a job that failed with a dependency if no edge of it is left failed.
+    /// Revives a job that failed with a dependency if no edge of it is left failed, but for those to jobs that were
+    /// removed.
     mutating func reviveIfFree(_ index: Int) {
-        if !nodes[index].edges.contains(where: { $0.kind == .failed }) { reset(index) }
+        if isFree(index) { reset(index) }
+    }
+
+    /// No dependency that failed the job can be retried any more.
+    func isFree(_ index: Int) -> Bool {
+        !nodes[index].edges.contains { $0.kind == .failed && !nodes[$0.dependency].isGone }
     }
 
     mutating func retry(_ index: Int) {

@@ -29,6 +29,43 @@ import Testing
         }
     }
 
+    @Test func `a reserved job is told to be active when it was started, by word or by deed`() async throws {
+        try await withWireServer { server in
+            let (listener, worker) = (try server.openClient(), try server.openClient())
+            let jobs = try worker.add(2, queue: "q")
+            try listener.listen(kinds: [EventKinds(.active), EventKinds(.completed)])
+            try worker.subscribe(["q"], jobs: 2, prefetches: true)
+            let deliveries = try worker.deliveries(2)
+            #expect(try listener.wasToldNothing())
+            worker.start(deliveries[1])
+            var event = try listener.events(1).events[0]
+            #expect(event.head.kind == .active && event.head.job == jobs[1] && event.head.attempt == 1)
+            #expect(event.data == Array("wire".utf8))
+            #expect(try worker.complete(deliveries[0]) == .ok)
+            let told = try listener.events(2).events
+            #expect(told.map(\.head.kind) == [.active, .completed] && told.map(\.head.job) == [jobs[0], jobs[0]])
+            #expect(try worker.complete(deliveries[1]) == .ok)
+            event = try listener.events(1).events[0]
+            #expect(event.head.kind == .completed && event.head.job == jobs[1])
+        }
+    }
+
+    @Test func `an add that counts as one with another is told of the job that it stands for`() async throws {
+        try await withWireServer { server in
+            let (listener, client) = (try server.openClient(), try server.openClient())
+            try listener.listen(kinds: [EventKinds(.added), EventKinds(.deduplicated)])
+            let node = AddNode(queue: 0, name: "n", deduplication: Deduplication(id: "once"))
+            let single = AddItem(isFlow: false, nodes: [node])
+            let jobs = try client.add(Add(sequence: client.newSequence(), queues: ["q"], items: [single, single]))
+            #expect(Set(jobs).count == 1)
+            _ = try client.add(Add(sequence: client.newSequence(), queues: ["q"], items: [single]))
+            let (events, lost) = try listener.events(3)
+            #expect(lost == 0 && events.map(\.head.kind) == [.added, .deduplicated, .deduplicated])
+            #expect(events.allSatisfy { $0.head.job == jobs[0] && $0.queue == "q" })
+            #expect(events[1].data == Array("once".utf8) && events[2].data == events[1].data)
+        }
+    }
+
     @Test func `each listener hears its queue, its flow or everything, and the kinds it wants`() async throws {
         try await withWireServer { [ends] server in
             let client = try server.openClient()

@@ -142,6 +142,37 @@ import Testing
             #expect(order == jobs[..<1000].reversed() + jobs[1000...].reversed())
         }
     }
+
+    // MARK: Prefetch
+
+    @Test func `a bound of groups and prefetch from their queue refuse each other`() async throws {
+        try await withWireServer { server in
+            let client = try server.openClient()
+            try client.subscribe(["q"], jobs: 1, prefetches: true)
+            #expect(try client.setGroup("q", "a", 1) == .prefetchLimited)
+            #expect(try client.setGroup("q", "", 1) == .prefetchLimited)
+            #expect(try client.setGroup("q", "a", 0) == .ok)
+            _ = try client.request(Unsubscribe(), stream: 1, Unsubscribed.self).get()
+            #expect(try client.setGroup("q", "a", 1) == .ok)
+            let subscribe = Subscribe(queues: ["q"], creditJobs: 1, prefetches: true)
+            #expect(try client.request(subscribe, stream: 1, Subscribed.self).refusal == .prefetchLimited)
+        }
+    }
+
+    @Test func `a reserved job that is given back has its old turn in its group`() async throws {
+        try await withWireServer { server in
+            let client = try server.openClient()
+            let a = try client.add(2, queue: "q", group: "a")
+            let b = try client.add(2, queue: "q", group: "b")
+            try client.subscribe(["q"], jobs: 3, prefetches: true)
+            #expect(try client.deliveries(3).map(\.job) == [b[0], a[0], b[1]])
+            #expect(try client.groups("q").rows.map { [$0.waiting, $0.active] } == [[2, 0], [2, 0]])
+            _ = try client.request(Unsubscribe(), stream: 1, Unsubscribed.self).get()
+            try client.subscribe(["q"], stream: 2, jobs: 4)
+            let jobs = try client.deliveries(4).map(\.job)
+            #expect(jobs.filter(a.contains) == a && jobs.filter(b.contains) == b)
+        }
+    }
 }
 
 extension WireClient {
